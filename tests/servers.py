@@ -47,7 +47,7 @@ class PostgresServer(Child):
             self.start()
 
     @contextmanager
-    def database(self, template: str = "template1") -> Iterator[str]:
+    def database(self, template: str = "template0") -> Iterator[str]:
         """The DSN of a fresh copy of `template`, dropped at the end."""
         name = f"test_{next(self._names)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
