@@ -115,5 +115,5 @@ def ensure_database(cluster: Cluster, name: str) -> str:
     """Create the database `name` where it is missing; return its DSN."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as conn:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            conn.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            conn.execute(psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(psycopg.sql.Identifier(name)))
     return cluster.dsn(name)

@@ -18,7 +18,8 @@ from ngatu import mosquitto
 from ngatu.guard import Guard
 from ngatu.home import find_home
 from ngatu.packages import server_packages
-from tests.servers import Broker, PostgresServer, WaitFor, free_port, running_broker, running_postgres
+from ngatu.ports import free_port
+from tests.servers import Broker, PostgresServer, WaitFor, running_broker, running_postgres
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

@@ -1,7 +1,6 @@
 """Handles of the real servers that tests run on."""
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -13,17 +12,11 @@ import psycopg
 from ngatu import mosquitto, postgres
 from ngatu.child import Child
 from ngatu.guard import Guard
+from ngatu.ports import free_port
 
 
 class WaitFor(Protocol):
     def __call__(self, condition: Callable[[], object], timeout: float = 10) -> None: ...
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class PostgresServer(Child):
