@@ -43,6 +43,7 @@ lock: python-found ## resolve pyproject.toml anew into locks/ (no address of a r
 	@$(PREPARE) python
 	$(LOCK) --extra dev -o locks/dev.txt
 	$(LOCK) --extra dev --extra ultralytics -c locks/dev.txt -o locks/ultralytics.txt
+	UV=$(BIN)/uv deploy/lock.sh
 
 wards: python-found ## write the ward lists of Hanoi anew from vietnamadminunits
 	@$(PREPARE) python

@@ -33,7 +33,6 @@ case ${1:-start} in
     cp "${DEPLOY:-/deploy}/mosquitto.acl" "$CONFIG/acl"
     chmod 0600 "$CONFIG/acl"
     admit ingest "$NGATU_MQTT_INGEST_PASSWORD"
-    admit console "$NGATU_MQTT_CONSOLE_PASSWORD"
     admit "$NGATU_AGENT_DEVICE" "$NGATU_MQTT_AGENT_PASSWORD"
     ;;
   enrol)

@@ -8,8 +8,7 @@ from tests.deploy import compose
 
 PASSWORDS = {
     "NGATU_MQTT_INGEST_PASSWORD": "one",
-    "NGATU_MQTT_CONSOLE_PASSWORD": "two",
-    "NGATU_MQTT_AGENT_PASSWORD": "three",
+    "NGATU_MQTT_AGENT_PASSWORD": "the-agents-own",
     "NGATU_AGENT_DEVICE": "cross.roads",
 }
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -45,16 +44,16 @@ def test_each_start_admits_the_users_of_the_environment_and_keeps_the_enrolled(u
     assert enrolled.returncode == 0
     assert len(enrolled.stdout.strip()) == 32
     assert users().returncode == 0
-    assert names(tmp_path) == ["camera-7", "console", "cross.roads", "ingest"]
+    assert names(tmp_path) == ["camera-7", "cross.roads", "ingest"]
     assert (tmp_path / "passwords").stat().st_mode & 0o077 == 0
-    assert "three" not in (tmp_path / "passwords").read_text()
+    assert "the-agents-own" not in (tmp_path / "passwords").read_text()
 
 
 def test_revoking_one_device_leaves_those_with_a_similar_name(users: Run, tmp_path: Path) -> None:
     users()
     users("enrol", "crossXroads")
     users("revoke", "cross.roads")
-    assert names(tmp_path) == ["console", "crossXroads", "ingest"]
+    assert names(tmp_path) == ["crossXroads", "ingest"]
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a\nroot", "-x", "+"])
