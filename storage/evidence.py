@@ -1,0 +1,45 @@
+"""Stills and clips of incidents."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import psycopg
+
+from events.evidence import MEDIA, Evidence
+
+COPY: Final = (
+    "COPY evidence (at, received, device_id, incident_id, camera, role, media_type, sha256, data)"
+    " FROM STDIN (FORMAT binary)"
+)
+TYPES: Final = ["timestamptz", "timestamptz", "int4", "text", "text", "text", "text", "bytea", "bytea"]
+KNOWN: Final = "SELECT FROM evidence WHERE incident_id = %s AND role = %s AND sha256 = %s LIMIT 1"
+
+
+class ReceivedEvidence(NamedTuple):
+    """A picture or film, from whom, and when it came."""
+
+    device_id: int
+    received: datetime
+    evidence: Evidence
+
+
+def copy_evidence(conn: psycopg.Connection, pieces: Sequence[ReceivedEvidence]) -> None:
+    """Store `pieces`, and tell who listens on `incident`; the caller's ledger says that they are new."""
+    if not pieces:
+        return
+    with conn.cursor() as cursor:
+        with cursor.copy(COPY) as copy:
+            copy.set_types(TYPES)
+            for device_id, received, e in pieces:
+                about = (e.incident, e.camera, e.role, MEDIA[e.role], hashlib.sha256(e.data).digest())
+                copy.write_row((e.at, received, device_id, *about, e.data))
+        incidents = sorted({piece.evidence.incident for piece in pieces})
+        cursor.execute("SELECT pg_notify('incident', id) FROM unnest(%s::text[]) AS id", [incidents])
+
+
+def is_known(conn: psycopg.Connection, evidence: Evidence) -> bool:
+    """Whether a piece that came without a number is stored already."""
+    digest = hashlib.sha256(evidence.data).digest()
+    return conn.execute(KNOWN, [evidence.incident, evidence.role, digest]).fetchone() is not None

@@ -1,0 +1,144 @@
+"""Devices and their series: what ingest looks up, and what devices say about themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from events.about import About, Sensor
+
+ENSURE_DEVICES: Final = """
+    INSERT INTO device (name) SELECT name FROM unnest(%(names)s::text[]) AS name
+    WHERE NOT EXISTS (SELECT FROM device WHERE device.name = name.name) ORDER BY name
+    ON CONFLICT (name) DO NOTHING"""
+DEVICES: Final = "SELECT name, id FROM device WHERE name = ANY(%(names)s)"
+
+ENSURE_SERIES: Final = """
+    INSERT INTO series (device_id, name, unit)
+    SELECT %(device_id)s, name, unit FROM unnest(%(names)s::text[], %(units)s::text[]) AS new (name, unit)
+    ORDER BY name
+    ON CONFLICT (device_id, name) DO NOTHING"""
+SERIES: Final = "SELECT id, name, unit, minimum, maximum FROM series WHERE device_id = %s"
+
+TOUCH: Final = """
+    WITH seen AS (
+        SELECT * FROM unnest(%(ids)s::int[], %(last_seen)s::timestamptz[], %(offsets)s::float8[])
+             AS s (id, last_seen, clock_offset_s)
+    ), locked AS MATERIALIZED (SELECT id FROM device WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
+    UPDATE device SET last_seen = greatest(device.last_seen, seen.last_seen),
+                      clock_offset_s = coalesce(seen.clock_offset_s, device.clock_offset_s)
+    FROM seen JOIN locked USING (id) WHERE device.id = seen.id"""
+
+APPLY_ABOUT: Final = """
+    UPDATE device SET about = %(about)s, about_rev = %(rev)s, about_at = %(at)s, latitude = %(latitude)s,
+                      longitude = %(longitude)s, ward_code = %(ward)s
+    WHERE id = %(device_id)s AND about_rev < %(rev)s"""
+DECLARE: Final = """
+    INSERT INTO series AS s
+          (device_id, name, unit, description, minimum, maximum, period_s, latitude, longitude, declared)
+    VALUES (%(device_id)s, %(name)s, %(unit)s, %(description)s, %(minimum)s, %(maximum)s, %(period_s)s,
+            %(latitude)s, %(longitude)s, true)
+    ON CONFLICT (device_id, name) DO UPDATE SET
+        unit = coalesce(excluded.unit, s.unit), description = excluded.description, minimum = excluded.minimum,
+        maximum = excluded.maximum, period_s = excluded.period_s, latitude = excluded.latitude,
+        longitude = excluded.longitude, declared = true"""
+UNDECLARE: Final = "UPDATE series SET declared = false WHERE device_id = %s AND declared AND name <> ALL(%s)"
+
+ABOUT_CHANNEL: Final = "about"  # its payload is the device's id
+
+
+class Series(NamedTuple):
+    """What ingest must know of a series."""
+
+    id: int
+    name: str
+    unit: str | None
+    minimum: float | None
+    maximum: float | None
+
+
+class ReceivedAbout(NamedTuple):
+    """What a device says of itself, and when it came."""
+
+    device_id: int
+    received: datetime
+    about: About
+
+
+class Seen(NamedTuple):
+    """When a device was last heard, and its clock minus ours (None: not known)."""
+
+    device_id: int
+    at: datetime
+    clock_offset_s: float | None
+
+
+def ensure_devices(conn: psycopg.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Ids of devices by name; new ones are entered."""
+    parameters = {"names": sorted(names)}
+    conn.execute(ENSURE_DEVICES, parameters)
+    return {str(name): int(id_) for name, id_ in conn.execute(DEVICES, parameters)}
+
+
+def series_of(conn: psycopg.Connection, device_id: int) -> list[Series]:
+    """All series of a device."""
+    return [Series(*row) for row in conn.execute(SERIES, [device_id])]
+
+
+def ensure_series(conn: psycopg.Connection, device_id: int, units: dict[str, str | None]) -> list[Series]:
+    """Enter series by name and unit where they are missing; return all of the device."""
+    names = sorted(units)
+    conn.execute(ENSURE_SERIES, {"device_id": device_id, "names": names, "units": [units[name] for name in names]})
+    return series_of(conn, device_id)
+
+
+def touch(conn: psycopg.Connection, seen: Sequence[Seen]) -> None:
+    """Note when devices were last heard."""
+    if seen:
+        ids, last_seen, offsets = map(list, zip(*seen, strict=True))
+        conn.execute(TOUCH, {"ids": ids, "last_seen": last_seen, "offsets": offsets})
+
+
+def mark_unnumbered(conn: psycopg.Connection, device_ids: Sequence[int]) -> None:
+    """Note that these devices send messages without ids."""
+    conn.execute(
+        "UPDATE device SET numbers_messages = false WHERE id = ANY(%s) AND numbers_messages", [list(device_ids)]
+    )
+
+
+def apply_abouts(conn: psycopg.Connection, abouts: Sequence[ReceivedAbout]) -> None:
+    """Let newer revisions replace older ones, and tell who listens on `about`. Safe to repeat, in any order."""
+    for device_id, received, about in sorted(abouts, key=lambda a: (a.device_id, a.about.rev)):
+        position = about.position
+        row = {
+            "device_id": device_id,
+            "about": Jsonb(msgspec.to_builtins(about)),
+            "rev": about.rev,
+            "at": about.at or received,
+            "latitude": position and position.latitude,
+            "longitude": position and position.longitude,
+            "ward": about.ward,
+        }
+        if conn.execute(APPLY_ABOUT, row).rowcount:
+            _declare(conn, device_id, about.sensors)
+            conn.execute("SELECT pg_notify(%s, %s)", [ABOUT_CHANNEL, str(device_id)])
+
+
+def _declare(conn: psycopg.Connection, device_id: int, sensors: Sequence[Sensor]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            DECLARE,
+            [
+                {
+                    **{name: getattr(sensor, name) for name in sensor.__struct_fields__ if name != "position"},
+                    "device_id": device_id,
+                    "latitude": sensor.position and sensor.position.latitude,
+                    "longitude": sensor.position and sensor.position.longitude,
+                }
+                for sensor in sorted(sensors, key=lambda s: s.name)
+            ],
+        )
+        cursor.execute(UNDECLARE, [device_id, [sensor.name for sensor in sensors]])
