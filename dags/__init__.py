@@ -1,0 +1,1 @@
+"""DAG files, thin: one a file, the work is in storage/."""

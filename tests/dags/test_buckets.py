@@ -1,0 +1,75 @@
+"""The aggregates' DAGs, run by Airflow on a real database."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from storage.late import late_bounds, mark_late
+
+START = datetime(2026, 3, 2, 0, 2, tzinfo=UTC)
+TABLES = ["reading_15m", "reading_1h", "reading_1d", "traffic_15m", "traffic_1h", "traffic_1d"]
+
+
+@pytest.fixture
+def conn(connected: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(connected, autocommit=True) as conn:
+        conn.execute("INSERT INTO device (name) VALUES ('camera-a')")
+        conn.execute("INSERT INTO series (device_id, name, period_s) VALUES (1, 'cpu/load1', 60)")
+        conn.execute(
+            "INSERT INTO reading (at, received, value, series_id)"
+            " SELECT t, t, extract(minute FROM t), 1 FROM generate_series(%s, %s, interval '1 min') t",
+            (START - timedelta(minutes=62), START),
+        )
+        conn.execute(
+            "INSERT INTO traffic"
+            " (at, received, device_id, count, seconds, speed_mps, trusted, camera, zone, class, direction)"
+            " SELECT t, t, 1, 3, 60, 10, true, 'a', 'gate', 'car', 'in'"
+            " FROM generate_series(%s, %s, interval '1 min') t",
+            (START - timedelta(minutes=62), START),
+        )
+        yield conn
+
+
+def rows(conn: psycopg.Connection, table: str) -> list[tuple[Any, ...]]:
+    return conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5, 6".encode()).fetchall()
+
+
+def run(dag: Any, end: datetime) -> dict[str, Any]:
+    """Run `dag` for the interval that ends at `end`; give what each task returned."""
+    done = dag.test(logical_date=end, run_after=end)
+    assert done.state == "success"
+    return {ti.task_id: ti.xcom_pull(task_ids=ti.task_id) for ti in done.get_task_instances()}
+
+
+def test_running_the_aggregates_twice_gives_the_same_rows(
+    conn: psycopg.Connection, dag_of: Callable[[str], Any]
+) -> None:
+    dag = dag_of("aggregates")
+    told = run(dag, START)
+    first = {table: rows(conn, table) for table in TABLES}
+    assert [len(first[table]) for table in TABLES] == [4, 1, 1, 8, 2, 2]
+    assert told["buckets_15m"] == {"read": 120, "written": 12, "changed": 0}
+    again = run(dag, START)
+    assert {table: rows(conn, table) for table in TABLES} == first
+    assert again["buckets_15m"] == {"read": 30, "written": 0, "changed": 0}  # its own quarter of an hour, once more
+
+
+def test_running_late_twice_computes_what_was_marked_once(
+    conn: psycopg.Connection, dag_of: Callable[[str], Any]
+) -> None:
+    run(dag_of("aggregates"), START)
+    with conn.transaction():
+        bounds = late_bounds(conn, "reading")
+        at = START - timedelta(minutes=40)
+        conn.execute("INSERT INTO reading (at, received, value, series_id) VALUES (%s, now(), 600, 1)", (at,))
+        mark_late(conn, "reading", np.array([1]), np.array([int(at.timestamp()) * 1_000_000]), bounds)
+    dag = dag_of("late")
+    assert run(dag, START)["recompute"] == {"read": 16 + 61 + 61, "written": 3, "changed": 3}
+    first = {table: rows(conn, table) for table in TABLES}
+    assert [row[5] for row in first["reading_15m"]] == [14, 600, 44, 59]
+    assert run(dag, START)["recompute"] == {"read": 0, "written": 0, "changed": 0}
+    assert {table: rows(conn, table) for table in TABLES} == first
