@@ -1,0 +1,73 @@
+"""The real scheduler, executor, api-server and dag-processor: what a fresh installation does by itself."""
+
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+
+from ngatu import airflow
+from ngatu.child import Child
+from ngatu.guard import Guard
+from ngatu.ports import free_port
+from storage.late import late_bounds, mark_late
+from tests.servers import PostgresServer, WaitFor
+
+HISTORY = """
+    INSERT INTO reading (at, received, value, series_id)
+    SELECT t, now(), 20, 1 FROM generate_series(now() - interval '2 days', now(), interval '5 min') t
+    RETURNING (extract(epoch FROM at) * 1e6)::bigint
+"""
+
+
+@pytest.fixture
+def running_airflow(postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: Path) -> Iterator[None]:
+    with postgres_server.database() as metadata, ExitStack() as stack:
+        site = airflow.AirflowSite(
+            folder=tmp_path / "airflow",
+            port=free_port(),
+            metadata_dsn=metadata,
+            data_dsn=dsn,
+            password=secrets.token_urlsafe(),
+            jwt_secret=secrets.token_urlsafe(48),
+            fernet_key=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        )
+        airflow.initialise(site)
+        for number, program in enumerate(airflow.programs(site, tmp_path)):
+            child = Child(program, guard)
+            child.start()
+            stack.callback(child.stop)
+            if number == 0:
+                child.wait_ready(lambda: airflow.healthy(site, "metadatabase"), timeout=60)
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.usefixtures("running_airflow")
+def test_a_fresh_installation_closes_buckets_at_once_and_shows_replayed_history_within_two_minutes(
+    db: psycopg.Connection, wait_for: WaitFor
+) -> None:
+    db.execute("INSERT INTO device (name) VALUES ('camera-a')")
+    db.execute("INSERT INTO series (device_id, name, period_s) VALUES (1, 'air/pm25', 300)")
+
+    def count(query: bytes) -> int:
+        row = db.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def every_level_is_closed() -> bool:
+        return count(b"SELECT count(*) FROM closing WHERE computed_until = closed_until") == 6
+
+    wait_for(every_level_is_closed, timeout=60)  # not at the next quarter of an hour
+    with db.transaction():
+        bounds = late_bounds(db, "reading")
+        ats = np.array([at for (at,) in db.execute(HISTORY)])
+        assert mark_late(db, "reading", np.ones(len(ats), dtype=np.int32), ats, bounds) >= 191
+    wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=120)
+    assert count(b"SELECT count(*) FROM reading_1h") >= 47
+    assert count(b"SELECT count(*) FROM late_mark") + count(b"SELECT count(*) FROM late_work") == 0
