@@ -3,6 +3,7 @@
 A series' name is the SenML name (base name + name) without the leading `<device>/`: the topic says the device.
 """
 
+import math
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
@@ -115,7 +116,7 @@ def _reading(series: str, t: float, value: Value, unit: str | None) -> Reading:
 
 def _value(record: Record, bv: float | None) -> Value | None:
     if record.v is not None:
-        return record.v + bv if bv else record.v
+        return _sum(record.v, bv) if bv else record.v
     if record.vb is not None:
         return record.vb
     if record.vs is not None:
@@ -127,6 +128,12 @@ def _value(record: Record, bv: float | None) -> Value | None:
     if bv is not None:
         return bv
     raise BadMessage("senml", f"{record.n!r} has no value (v, vs, vb, vd or s)")
+
+
+def _sum(v: float, bv: float) -> float:
+    if math.isinf(v + bv):
+        raise BadMessage("senml", f"base value {bv} and value {v} add up to no finite number")
+    return v + bv
 
 
 def _data(text: str) -> bytes:

@@ -48,8 +48,10 @@ def is_conflict(error: psycopg.Error) -> bool:
 
 
 def is_refusal(error: psycopg.Error) -> bool:
-    """The data can never be stored as it is: SQLSTATE classes 22 (data exception) and 23 (integrity)."""
-    return (error.sqlstate or "")[:2] in {"22", "23"}
+    """The data can never be stored as it is: SQLSTATE classes 22 (data), 23 (integrity), 54 (a limit of PostgreSQL)."""
+    if error.sqlstate is None:  # psycopg itself refused, a NUL in a text for one
+        return isinstance(error, psycopg.DataError)
+    return error.sqlstate[:2] in {"22", "23", "54"}
 
 
 def is_absence(error: psycopg.Error) -> bool:

@@ -5,8 +5,10 @@ Ranges are (first, last), both included. Rows are locked in the order of their s
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import psycopg
@@ -41,8 +43,15 @@ EXTEND: Final = """
       AND NOT (l.received + l.discarded) && (new.received + new.discarded)
     RETURNING l.stream, (l.received + l.given_up + l.discarded)::text"""
 
-HELD: Final = "SELECT stream, device_id, (received + discarded)::text FROM ledger WHERE stream = ANY(%s)"
+HELD: Final = """
+    SELECT stream, device_id, (received + discarded)::text, (received + discarded + given_up)::text FROM ledger
+    WHERE stream = ANY(%s)"""
 ACCOUNTED: Final = "SELECT stream, (received + given_up + discarded)::text FROM ledger WHERE device_id = %s"
+
+GAP_TOTALS: Final = """
+    SELECT coalesce(sum(messages) FILTER (WHERE explained), 0)::bigint,
+           coalesce(sum(messages) FILTER (WHERE NOT explained), 0)::bigint
+    FROM gap"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +66,16 @@ class Entry:
 
 
 class Held(NamedTuple):
-    """Whose a stream is, and which numbers have come."""
+    """Whose a stream is, and which numbers have come, or need not come."""
 
     device_id: int
-    ranges: list[Range]
+    came: list[Range]
+    accounted: list[Range]
 
-    def __contains__(self, seq: object) -> bool:
-        return any(first <= seq <= last for first, last in self.ranges) if isinstance(seq, int) else False
+    def has(self, seq: int) -> bool:
+        """Whether the message of that number has come."""
+        before = bisect_right(self.came, seq, key=itemgetter(0)) - 1
+        return before >= 0 and seq <= self.came[before][1]
 
 
 def to_ranges(numbers: Iterable[int]) -> list[Range]:
@@ -112,14 +124,21 @@ def extend(conn: psycopg.Connection, entries: Sequence[Entry]) -> dict[str, list
 
 
 def held(conn: psycopg.Connection, streams: Iterable[str]) -> dict[str, Held]:
-    """What has come of each stream, stored or discarded."""
+    """What has come of each stream (stored, rejected or discarded), and what is accounted for."""
     rows = conn.execute(HELD, [list(streams)]).fetchall()
-    return {stream: Held(device_id, _parse(text)) for stream, device_id, text in rows}
+    return {stream: Held(device_id, _parse(came), _parse(accounted)) for stream, device_id, came, accounted in rows}
 
 
 def accounted(conn: psycopg.Connection, device_id: int) -> dict[str, list[Range]]:
     """All that the device need not send again, of its streams that are not folded."""
     return {stream: _parse(text) for stream, text in conn.execute(ACCOUNTED, [device_id])}
+
+
+def gap_totals(conn: psycopg.Connection) -> tuple[int, int]:
+    """Messages that the database has not got: with an explanation, and without."""
+    row = conn.execute(GAP_TOTALS).fetchone()
+    assert row is not None
+    return row[0], row[1]
 
 
 def serialise_foreign(conn: psycopg.Connection) -> None:

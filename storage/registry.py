@@ -97,9 +97,8 @@ def ensure_series(conn: psycopg.Connection, device_id: int, units: dict[str, str
 
 def touch(conn: psycopg.Connection, seen: Sequence[Seen]) -> None:
     """Note when devices were last heard."""
-    if seen:
-        ids, last_seen, offsets = map(list, zip(*seen, strict=True))
-        conn.execute(TOUCH, {"ids": ids, "last_seen": last_seen, "offsets": offsets})
+    ids, ats, offsets = ([row[field] for row in seen] for field in range(3))
+    conn.execute(TOUCH, {"ids": ids, "last_seen": ats, "offsets": offsets})
 
 
 def mark_unnumbered(conn: psycopg.Connection, device_ids: Sequence[int]) -> None:

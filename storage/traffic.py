@@ -44,10 +44,9 @@ def copy_minutes(
     return len(rows)
 
 
-def is_known(conn: psycopg.Connection, minute: Minute) -> bool:
+def is_known(conn: psycopg.Connection, device_id: int, counted: TrafficMinute) -> bool:
     """Whether a minute that came without a number is stored already."""
-    counted = minute.counted
-    found = conn.execute(KNOWN, [minute.device_id, counted.camera, counted.zone, counted.start])
+    found = conn.execute(KNOWN, [device_id, counted.camera, counted.zone, counted.start])
     return found.fetchone() is not None
 
 

@@ -1,0 +1,120 @@
+"""What one connection knows of devices, series and streams, so that a batch need not ask."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from events import BadMessage
+from events.reading import Reading
+from ingest.item import Item, is_foreign
+from storage import ledger, registry
+
+log: Final = logging.getLogger(__name__)
+
+MAX_SERIES: Final = 20_000  # of one device: a name made of a counter or a time must not fill the registry
+MAX_KNOWN: Final = 500_000  # streams or series remembered; more than that, and all is asked again
+
+Label = tuple[str, str | None]  # a series' name, and the unit that a reading names
+
+
+class Catalogue:
+    """Everything in it can be asked again: drop it with its connection."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        conn.execute(f"LISTEN {registry.ABOUT_CHANNEL}".encode())
+        self._devices: dict[str, int] = {}
+        self._streams: set[str] = set()
+        self._unnumbered: set[int] = set()
+        self._codes: dict[int, dict[Label, int]] = {}  # device → label → index of the lists below
+        self._ids: list[int] = []
+        self._minima: list[float] = []
+        self._maxima: list[float] = []
+        self._differs: list[bool] = []
+
+    def device_id(self, name: str) -> int:
+        """Id of a device that `learn` has met."""
+        return self._devices[name]
+
+    def learn(self, items: Sequence[Item]) -> None:
+        """Enter what is new of `items`, in short transactions of its own; a message of too many series becomes bad."""
+        self._hear_of_abouts()
+        self._learn_devices({item.device for item in items if item.device} - self._devices.keys())
+        streams = {item.id.stream: self._devices[item.device] for item in items if item.id and item.device}
+        if new := {stream: device for stream, device in streams.items() if stream not in self._streams}:
+            ledger.begin_streams(self._conn, new)
+            self._streams = {*self._streams, *new} if len(self._streams) < MAX_KNOWN else set(new)
+        foreign = {self._devices[item.device] for item in items if is_foreign(item) and item.device and not item.bad}
+        if new_foreign := foreign - self._unnumbered:
+            registry.mark_unnumbered(self._conn, sorted(new_foreign))
+            self._unnumbered |= new_foreign
+        for item in items:
+            if item.bad is None and isinstance(item.body, list):
+                self._learn_series(item, item.body)
+
+    def forget_streams(self, streams: Iterable[str]) -> None:
+        """They may have been folded away."""
+        self._streams -= set(streams)
+
+    def codes(self, device: str, readings: Sequence[Reading]) -> list[int]:
+        """For each reading the index of its series in `describe`'s arrays; `learn` has met them all."""
+        known = self._codes[self._devices[device]]
+        return [known[r.series, r.unit] for r in readings]
+
+    def describe(
+        self, codes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Series id, declared minimum and maximum (NaN: none), and whether the unit differs, for each code."""
+        return (
+            np.asarray(self._ids, np.int32)[codes],
+            np.asarray(self._minima, np.float64)[codes],
+            np.asarray(self._maxima, np.float64)[codes],
+            np.asarray(self._differs, np.bool_)[codes],
+        )
+
+    def _hear_of_abouts(self) -> None:
+        """A device that described itself anew has new limits and units."""
+        for notice in self._conn.notifies(timeout=0):
+            self._codes.pop(int(notice.payload), None)
+
+    def _learn_devices(self, names: set[str]) -> None:
+        if names:
+            self._devices |= registry.ensure_devices(self._conn, sorted(names))
+
+    def _learn_series(self, item: Item, readings: Sequence[Reading]) -> None:
+        device_id = self._devices[item.device]
+        known = self._codes.get(device_id)
+        if known is None:
+            known = self._codes[device_id] = {}
+            self._enter(device_id, registry.series_of(self._conn, device_id), ())
+        wanted = {(r.series, r.unit) for r in readings}
+        if missing := wanted - known.keys():
+            names = {name for name, _ in known}
+            new = {name: unit for name, unit in missing if name not in names}
+            if len(names) + len(new) > MAX_SERIES:
+                item.bad = BadMessage("too_many_series", f"{len(names)} are known, {min(new)!r} is one too many")
+                return
+            self._enter(device_id, registry.ensure_series(self._conn, device_id, new), missing)
+
+    def _enter(self, device_id: int, found: Iterable[registry.Series], labels: Iterable[Label]) -> None:
+        """Give codes to the series' own labels, and to `labels`: a reading without unit has the series' unit."""
+        known = self._codes[device_id]
+        by_name = {series.name: series for series in found}
+        for series in by_name.values():
+            for label in ((series.name, series.unit), (series.name, None)):
+                self._code(known, label, series)
+        for label in labels:
+            self._code(known, label, by_name[label[0]])
+
+    def _code(self, known: dict[Label, int], label: Label, series: registry.Series) -> None:
+        if label in known:
+            return
+        known[label] = len(self._ids)
+        self._ids.append(series.id)
+        self._minima.append(np.nan if series.minimum is None else series.minimum)
+        self._maxima.append(np.nan if series.maximum is None else series.maximum)
+        self._differs.append(None not in {label[1], series.unit} and label[1] != series.unit)

@@ -1,0 +1,204 @@
+"""A batch into the database, exactly once: what was stored before is filtered, what can't be stored is singled out."""
+
+import logging
+import random
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+
+from events import BadMessage
+from events.status import Status
+from ingest.catalogue import Catalogue
+from ingest.clock import Heard
+from ingest.item import Item
+from ingest.write import Written, received_at, write
+from storage import ledger, registry
+from storage.connect import is_conflict, is_refusal
+from storage.ledger import Range
+from storage.status import ReceivedStatus, apply_status
+
+log: Final = logging.getLogger(__name__)
+
+MAX_ATTEMPTS: Final = 100  # each is lost to another process that stored some of the batch meanwhile
+
+Acks = dict[str, dict[str, list[Range]]]  # device → stream → what the database accounts for
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of a batch. All of it is committed."""
+
+    acks: Acks = field(default_factory=dict)
+    stored: int = 0  # messages
+    readings: int = 0
+    duplicates: int = 0  # messages
+    discarded: int = 0  # rejected messages too many to keep
+    rejected: list[Item] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        """Take in what became of another part of the batch."""
+        for device, streams in other.acks.items():
+            self.acks.setdefault(device, {}).update(streams)
+        self.stored += other.stored
+        self.readings += other.readings
+        self.duplicates += other.duplicates
+        self.discarded += other.discarded
+        self.rejected += other.rejected
+
+
+class Store:
+    """One database connection's way in."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+        self._catalogue = Catalogue(conn)
+        self._expect_duplicates = False
+
+    def store(self, items: Sequence[Item]) -> Outcome:
+        """Store `items`; when this returns, they are committed or known to be.
+
+        Raises:
+            psycopg.Error: the database is away, or in no state to take anything. Some may be stored: try all again.
+        """
+        outcome = Outcome()
+        statuses = [item for item in items if isinstance(item.body, Status)]
+        others = [item for item in items if not isinstance(item.body, Status)]
+        unique = _first_of_each(others)
+        outcome.duplicates = len(others) - len(unique)
+        if unique:
+            outcome.add(self._settle(unique))
+        for item in statuses:
+            outcome.add(self._settle([item]))
+        return outcome
+
+    def touch(self, heard: Sequence[Heard]) -> None:
+        """Note when devices were last heard; asks the database in any case, so that its absence is noticed.
+
+        Raises:
+            psycopg.Error: the database is away.
+        """
+        ids = registry.ensure_devices(self._conn, [of.device for of in heard])
+        registry.touch(
+            self._conn,
+            [registry.Seen(ids[of.device], datetime.fromtimestamp(of.at, UTC), of.offset_s) for of in heard],
+        )
+
+    def _settle(self, items: Sequence[Item]) -> Outcome:
+        """Store `items`; of those that PostgreSQL refuses, keep the culprits as rejected."""
+        try:
+            return self._commit(items)
+        except (psycopg.Error, OverflowError, struct.error) as error:
+            if isinstance(error, psycopg.Error) and not is_refusal(error):
+                raise
+            if len(items) == 1 and items[0].bad is not None:
+                raise
+            refusal = error
+        if len(items) == 1:
+            items[0].bad = BadMessage("refused", str(refusal))
+            return self._commit(items)
+        outcome = self._settle(items[: len(items) // 2])
+        outcome.add(self._settle(items[len(items) // 2 :]))
+        return outcome
+
+    def _commit(self, items: Sequence[Item]) -> Outcome:
+        self._catalogue.learn(items)
+        if len(items) == 1 and isinstance(items[0].body, Status) and items[0].bad is None:
+            return self._commit_status(items[0], items[0].body)
+        known: dict[str, list[Range]] = {}
+        fresh = items
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt or self._expect_duplicates:
+                fresh, known = self._filter(items)
+                self._expect_duplicates = len(fresh) < len(items)
+            written = self._transact(fresh)
+            if written is not None:
+                return _outcome(items, fresh, known, written)
+        raise RuntimeError(f"the ledger refused a batch of {len(items)} messages {MAX_ATTEMPTS} times: report this")
+
+    def _commit_status(self, item: Item, status: Status) -> Outcome:
+        device_id = self._catalogue.device_id(item.device)
+        if not apply_status(self._conn, ReceivedStatus(device_id, received_at(item), status)):
+            return Outcome(duplicates=1)
+        return Outcome(acks={item.device: ledger.accounted(self._conn, device_id)}, stored=1)
+
+    def _transact(self, items: Sequence[Item]) -> Written | None:
+        """One transaction, again where it deadlocked; None where the ledger had one of the numbers."""
+        while True:
+            written = None
+            try:
+                with self._conn.transaction() as transaction:
+                    written = write(self._conn, items, self._catalogue)
+                    if written is None:
+                        raise psycopg.Rollback(transaction)
+            except psycopg.Error as error:
+                if not is_conflict(error):
+                    raise
+                log.info("again sqlstate=%s messages=%d", error.sqlstate, len(items))
+                time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two don't meet again
+            else:
+                return written
+
+    def _filter(self, items: Sequence[Item]) -> tuple[list[Item], dict[str, list[Range]]]:
+        """Ask the ledger; return what is new, and what is accounted for of all streams. Intruders become bad."""
+        streams = {item.id.stream for item in items if item.id}
+        self._catalogue.forget_streams(streams)
+        self._catalogue.learn(items)
+        held = ledger.held(self._conn, streams)
+        fresh: list[Item] = []
+        for item in items:
+            if item.id is None or not item.device or not item.ledgered:
+                fresh.append(item)
+                continue
+            stream = held[item.id.stream]
+            if stream.device_id != self._catalogue.device_id(item.device):
+                item.disowned = True
+                item.bad = BadMessage("stream", f"stream {item.id.stream} belongs to another device")
+                fresh.append(item)
+            elif not stream.has(item.id.seq):
+                fresh.append(item)
+        return fresh, {stream: of.accounted for stream, of in held.items()}
+
+
+def _first_of_each(items: Sequence[Item]) -> list[Item]:
+    """Leave out numbers that come twice in one batch."""
+    seen: set[tuple[str, object]] = set()
+    first: list[Item] = []
+    for item in items:
+        key = (item.device, item.id)
+        if item.id is not None:
+            if key in seen:
+                continue
+            seen.add(key)
+        first.append(item)
+    return first
+
+
+def _outcome(items: Sequence[Item], fresh: Sequence[Item], known: dict[str, list[Range]], written: Written) -> Outcome:
+    acks: Acks = {}
+    for item in items:
+        if item.id is None or not item.device or not item.ledgered:
+            continue
+        streams = acks.setdefault(item.device, {})
+        stream = item.id.stream
+        if item.disowned:  # its sender must not send it for ever
+            streams[stream] = ledger.to_ranges({*_numbers(streams.get(stream, ())), item.id.seq})
+        elif stream not in streams:
+            streams[stream] = written.accounted.get(stream) or known.get(stream) or []
+    rejected = [item for item in fresh if item.bad is not None]
+    return Outcome(
+        acks=acks,
+        stored=len(fresh) - len(rejected),
+        readings=written.readings,
+        duplicates=len(items) - len(fresh),
+        discarded=written.discarded,
+        rejected=rejected,
+    )
+
+
+def _numbers(ranges: Sequence[Range]) -> list[int]:
+    return [number for first, last in ranges for number in range(first, last + 1)]

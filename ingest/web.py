@@ -1,0 +1,88 @@
+"""`/metrics` for Prometheus and `/healthz` for whoever restarts us."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Final
+
+import psycopg
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from storage.connect import connect
+from storage.ledger import gap_totals
+
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - Prometheus comes from another machine
+
+
+class GapCollector(Collector):
+    """Asks the ledger at each scrape; says nothing while the database is away."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def describe(self) -> Iterable[Any]:
+        """Nothing to say before a scrape: the database may be away at the start."""
+        return []
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Messages that the database misses."""
+        family = GaugeMetricFamily(
+            "ngatu_ledger_gap_messages", "Messages that the database misses.", labels=["explained"]
+        )
+        try:
+            with connect(self._dsn, application="ngatu ingest metrics", timeout=2) as conn:
+                explained, unexplained = gap_totals(conn)
+        except psycopg.Error:
+            return
+        family.add_metric(["true"], explained)
+        family.add_metric(["false"], unexplained)
+        yield family
+
+
+@contextmanager
+def serving(
+    port: int, registry: CollectorRegistry, ailments: Callable[[], Mapping[str, str]], host: str = EVERYWHERE
+) -> Iterator[int]:
+    """Answer in a thread of its own; gives the port (a free one for 0).
+
+    Args:
+        port: where to listen.
+        registry: what /metrics shows.
+        ailments: asked by /healthz: what keeps each part from working; empty means well.
+        host: the interface to listen on.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, "text/plain; version=0.0.4; charset=utf-8", generate_latest(registry))
+            elif self.path == "/healthz":
+                ill = ailments()
+                body = json.dumps({"status": "ill" if ill else "ok", "ailments": dict(ill)}).encode()
+                self._answer(503 if ill else 200, "application/json", body)
+            else:
+                self._answer(404, "text/plain", b"/metrics or /healthz\n")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes are no news."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    thread = Thread(target=server.serve_forever, name="web", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
