@@ -1,0 +1,1 @@
+"""The pages: NiceGUI around a few components of our own."""
