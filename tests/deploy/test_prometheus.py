@@ -1,0 +1,48 @@
+import re
+
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from console.metrics import REGISTRY
+from ingest.metrics import Metrics
+from ingest.web import GapCollector
+from tests.deploy import compose
+
+FOLDER = compose.ROOT / "deploy" / "prometheus"
+METRIC = re.compile(r"\bngatu_\w+")
+
+
+def exported(*registries: CollectorRegistry) -> set[str]:
+    text = "".join(generate_latest(registry).decode() for registry in registries)
+    return {re.split(r"[{ ]", line)[2] for line in text.splitlines() if line.startswith("# TYPE")}
+
+
+def known(dsn: str) -> set[str]:
+    ingest = Metrics()
+    ingest.registry.register(GapCollector(dsn))
+    names = exported(ingest.registry, REGISTRY)
+    return names | {f"{name}_{part}" for name in names for part in ("bucket", "sum", "count")}
+
+
+def test_an_alert_watches_what_a_process_really_exports(dsn: str) -> None:
+    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    watched = {name for group in groups for rule in group["rules"] for name in METRIC.findall(rule["expr"])}
+    assert len(watched) >= 6
+    assert watched <= known(dsn)
+
+
+def test_an_alert_says_what_it_means_and_how_bad_it_is() -> None:
+    for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            assert rule["labels"]["severity"] in {"critical", "warning"}
+            assert len(rule["annotations"]["description"]) > 40
+
+
+def test_prometheus_asks_the_services_of_compose_at_their_ports() -> None:
+    services = compose.services()
+    jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    for job in jobs:
+        for target in job["static_configs"][0]["targets"]:
+            name, port = target.split(":")
+            environment = services[name]["environment"]
+            assert port in {environment.get("NGATU_METRICS_PORT"), environment.get("NGATU_PORT")}
