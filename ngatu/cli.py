@@ -9,10 +9,18 @@ import typer
 
 import ngatu.commands
 from ngatu.child import ChildFailed
+from ngatu.city import BadCity
 from ngatu.debs import PackagesUnavailable
 from ngatu.prepare import NotPrepared
+from vision.errors import VisionError
 
-TOLD = (ChildFailed, NotPrepared, PackagesUnavailable)  # their message says what to do: no traceback
+TOLD = (
+    BadCity,
+    ChildFailed,
+    NotPrepared,
+    PackagesUnavailable,
+    VisionError,
+)  # their message says what to do: no traceback
 
 
 def build() -> typer.Typer:

@@ -125,6 +125,17 @@ def recompute_late(conn: Connection[Any]) -> Done:
     return sum((_recompute_late(conn, source) for source in STATEMENTS), Done())
 
 
+def forget_days(conn: Connection[Any]) -> None:
+    """Have every day computed anew: the city has another time zone, and days begin at other hours.
+
+    The caller owns the transaction, and stores the zone in it.
+    """
+    for source in STATEMENTS:
+        conn.execute(LOCK_COMPUTING, (source,))
+        conn.execute(sql.SQL("DELETE FROM {} WHERE NOT frozen").format(sql.Identifier(f"{source}_1d")))
+    conn.execute("DELETE FROM closing WHERE level = '1d'")
+
+
 def _aggregate(conn: Connection[Any], source: Source, level: Level, end: datetime) -> Done:
     city = time_zone(conn)
     closed_until, computed_until = _close(conn, source, level, level.floor(end, city))
