@@ -1,0 +1,176 @@
+"""Round after round: break something, mend it, wait until all is well again, and keep the books."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+
+from ngatu.child import Child
+from ngatu.faults.inflict import inflicted
+from ngatu.faults.plan import Fault
+from ngatu.faults.report import Report
+from ngatu.faults.site import QUIET, City
+from ngatu.faults.truth import Log, Made
+from ngatu.faults.verdict import INCIDENT, Books, Finding
+from ngatu.faults.watch import AlertWatch
+from storage import audit
+
+log: Final = logging.getLogger(__name__)
+
+RECOVERY_S: Final = 60.0  # longer than this is not recovered
+DRAIN_S: Final = 90.0
+CHECK_EVERY: Final = 20  # rounds
+KEEP_S: Final = 30.0  # younger than this is not forgotten
+MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
+
+
+class Campaign:
+    """A city, what is done to it, and what came of that."""
+
+    def __init__(self, city: City, seed: int, watch: AlertWatch) -> None:
+        self.report = Report(seed=seed)
+        self._city = city
+        self._watch = watch
+        self._books = Books()
+        self._logs = tuple(Log(agent.device, agent.log) for agent in city.agents)
+        self._peace: list[tuple[float, float]] = []  # when nothing was broken, Unix seconds
+        self._decided: dict[str, float] = {}  # incidents that are not yet announced
+        self._calm_since = time.time()
+        self._given_up = 0
+        self._checked = 0
+
+    def run(self, faults: Iterable[Fault]) -> Report:
+        """Do all rounds, then let everything drain and settle the account."""
+        began = time.monotonic()
+        for agent in self._city.agents:
+            agent.start()
+        if self._recovered(time.time()):
+            for fault in faults:
+                if not self._round(fault):
+                    break
+        self._settle()
+        self.report.seconds = round(time.monotonic() - began, 1)
+        return self.report
+
+    def _round(self, fault: Fault) -> bool:
+        time.sleep(fault.after)
+        self._peace.append((self._calm_since, time.time() - MARGIN_S))
+        with inflicted(self._city, fault):
+            time.sleep(fault.lasts)
+        mended = time.time()
+        if not self._recovered(mended):
+            self.report.problems.append(
+                f"round {fault.number} ({fault.kind} {fault.target}): no recovery in {RECOVERY_S:.0f} s"
+            )
+            return False
+        self._calm_since = time.time()
+        took = self._calm_since - mended
+        self.report.recovery_s.setdefault(fault.kind, []).append(took)
+        self.report.rounds = fault.number
+        self._look_around(fault)
+        log.info(
+            "round=%d kind=%s target=%d lasts=%.1f recovery_s=%.2f messages=%d",
+            *(fault.number, fault.kind, fault.target, fault.lasts, took, self._books.messages),
+        )
+        if fault.number % CHECK_EVERY == 0:
+            self._check(DRAIN_S)
+        return not self.report.lost
+
+    def _recovered(self, since: float) -> bool:
+        """Wait until readings made after `since` are stored, of every agent."""
+        deadline = time.monotonic() + RECOVERY_S
+        moment = datetime.fromtimestamp(since, UTC)
+        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            while len(audit.freshest(conn, moment)) < len(self._city.agents):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.05)
+        return True
+
+    def _look_around(self, fault: Fault) -> None:
+        """Read the logs; notice evictions where none should be, and processes that ended by themselves."""
+        self._read_logs()
+        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            given_up = sum(gap.last - gap.first + 1 for gap in audit.gaps(conn) if gap.explained)
+        if fault.kind != "budget_filled":
+            self.report.evicted_outside += max(0, given_up - self._given_up)
+        self._given_up = given_up
+        for ingest in self._city.ingests:
+            self._revive(ingest, ingest.start)
+        for agent in self._city.agents:
+            self._revive(agent.child, agent.start)
+
+    def _revive(self, child: Child, start: Callable[[], None]) -> None:
+        if not child.running:
+            self.report.crashes += 1
+            self.report.problems.append(f"{child.program.name} ended with code {child.exit_code}: {child.tail(4)}")
+            start()
+
+    def _read_logs(self) -> None:
+        for record in self._logs:
+            things = list(record.read())
+            self._books.add(things)
+            for thing in things:
+                if thing.series == INCIDENT:
+                    self._decided.setdefault(thing.value.partition(" ")[0], thing.at)
+        self._time_alerts()
+
+    def _time_alerts(self) -> None:
+        for incident, announced in self._watch.take().items():
+            decided = self._decided.pop(incident, None)
+            if decided is None or decided < self._watch.since:
+                continue
+            delay = announced - decided
+            if any(begin <= decided <= end for begin, end in self._peace[-3:]):
+                self.report.alerts += 1
+                self.report.max_alert_delay_s = max(self.report.max_alert_delay_s, delay)
+            else:
+                self.report.max_alert_delay_in_faults_s = max(self.report.max_alert_delay_in_faults_s, delay)
+
+    def _check(self, patience: float) -> Finding:
+        """Compare until nothing that the logs name by now is missing, or patience ends; then forget what is old."""
+        deadline = time.monotonic() + patience
+        self._read_logs()
+        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            while (finding := self._books.check(conn)).lost and time.monotonic() < deadline:
+                time.sleep(0.5)
+            self.report.lost = len({thing.message for thing in finding.lost})
+            if not finding.lost:
+                self._books.forget(conn, finding, time.time() - KEEP_S)
+        self._tell(finding)
+        return finding
+
+    def _tell(self, finding: Finding) -> None:
+        report, books = self.report, self._books
+        report.messages, report.readings, report.evicted = books.messages, books.readings, books.evicted
+        report.unlogged, report.duplicated = books.unlogged, len(books.doubled)
+        for thing in finding.lost[:5]:
+            report.problems.append(f"lost: {_named(thing)}")
+        for name in sorted(books.doubled)[:5]:
+            report.problems.append(f"stored twice: {name}")
+
+    def _settle(self) -> None:
+        """Let the agents send what they have and make no more; then nothing may be open."""
+        for agent in self._city.agents:
+            agent.child.stop()
+            agent.configure(QUIET)
+            agent.start()
+        finding = self._check(DRAIN_S)
+        deadline = time.monotonic() + DRAIN_S
+        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            while (missing := [g for g in audit.gaps(conn) if not g.explained]) and time.monotonic() < deadline:
+                time.sleep(0.5)
+            if not finding.lost:
+                self._books.forget(conn, self._books.check(conn), time.time())
+        self.report.unexplained_gaps = sum(gap.last - gap.first + 1 for gap in missing)
+        self._tell(finding)
+        for gap in missing[:5]:
+            self.report.problems.append(f"gap: {gap.device} {gap.stream}:{gap.first}…{gap.last} {gap.reason}")
+
+
+def _named(thing: Made) -> str:
+    made = datetime.fromtimestamp(thing.at, UTC).time().isoformat("milliseconds")
+    return f"{thing.device} {thing.message} {thing.series} {thing.value} of {made}"

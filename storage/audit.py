@@ -1,0 +1,79 @@
+"""What the tables hold, row for row: for comparison with what was made."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from psycopg import Connection
+
+READINGS: Final = """
+SELECT d.name, s.name, r.value, r.at
+FROM reading r JOIN series s ON s.id = r.series_id JOIN device d ON d.id = s.device_id
+UNION ALL
+SELECT d.name, s.name, r.value, r.at
+FROM misdated_reading r JOIN series s ON s.id = r.series_id JOIN device d ON d.id = s.device_id"""
+
+INCIDENTS: Final = "SELECT id, rev FROM incident"
+
+EVIDENCE: Final = "SELECT incident_id, encode(sha256, 'hex') FROM evidence"
+
+GAPS: Final = """
+SELECT device, stream, first, last, reason, explained FROM gap"""
+
+FRESHEST: Final = """
+SELECT d.name, max(r.at)
+FROM reading r JOIN series s ON s.id = r.series_id JOIN device d ON d.id = s.device_id
+WHERE r.at > %s
+GROUP BY 1"""
+
+FORGET: Final = (
+    "DELETE FROM reading WHERE at <= %(until)s",
+    "DELETE FROM evidence WHERE at <= %(until)s",
+    "DELETE FROM incident WHERE state = 'end' AND at <= %(until)s",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Messages `first` … `last` of a stream that the database has not got."""
+
+    device: str
+    stream: str
+    first: int
+    last: int
+    reason: str
+    explained: bool
+
+
+def stored_readings(conn: Connection) -> list[tuple[str, str, float, datetime]]:
+    """Return device, series, value and time of every row; a row stored twice stands here twice."""
+    return [(str(device), str(series), float(value), at) for device, series, value, at in conn.execute(READINGS)]
+
+
+def stored_incidents(conn: Connection) -> dict[str, int]:
+    """Return the highest revision of each incident."""
+    return {str(incident): int(rev) for incident, rev in conn.execute(INCIDENTS)}
+
+
+def stored_evidence(conn: Connection) -> list[tuple[str, str]]:
+    """Return incident and SHA-256 (hexadecimal) of every picture and film; one stored twice stands here twice."""
+    return [(str(incident), str(sha256)) for incident, sha256 in conn.execute(EVIDENCE)]
+
+
+def gaps(conn: Connection) -> list[Gap]:
+    """Return what numbered messages are missing, explained or not."""
+    return [
+        Gap(device=device, stream=stream, first=first, last=last, reason=reason, explained=explained)
+        for device, stream, first, last, reason, explained in conn.execute(GAPS)
+    ]
+
+
+def freshest(conn: Connection, since: datetime) -> dict[str, datetime]:
+    """Return, for each device with readings later than `since`, the time of its latest."""
+    return {str(device): at for device, at in conn.execute(FRESHEST, [since])}
+
+
+def forget(conn: Connection, until: datetime) -> None:
+    """Delete readings, pictures and ended incidents up to `until`: for throw-away databases that have been checked."""
+    for statement in FORGET:
+        conn.execute(statement.encode(), {"until": until})
