@@ -1,0 +1,48 @@
+"""Somebody on foot where nobody should be."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vision.boxes import PERSON
+from vision.moment import Finding, Moment
+from vision.trail import SCORE, T, Track
+
+ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
+RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
+EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
+SEEN: Final = 0.3  # share of frames in which the person must have been seen
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """People in zones of kind no_pedestrian for ON_ROAD_S, crosswalks left out."""
+    zones = moment.scene.of_kind("no_pedestrian")
+    crossings = moment.scene.of_kind("crosswalk")
+    for track in moment.tracks:
+        if not track.is_person or not _walks(track):
+            continue
+        zone = moment.zone_of(track.place, *zones, margin=EDGE_SIGMAS * track.place_sigma / track.scale)
+        if zone is None or moment.zone_of(track.place, *crossings):
+            continue
+        seconds = moment.at - track.since
+        if seconds < ON_ROAD_S:
+            continue
+        yield Finding(
+            kind="pedestrian_on_road",
+            key=f"track/{track.number}",
+            since=track.since,
+            place=track.place,
+            box=track.box,
+            confidence=track.confidence,
+            severity="major",
+            tracks=(track.number,),
+            zone=zone.name,
+            moving=True,
+            why={"seconds": round(seconds, 1), "speed_mps": round(track.speed, 1), "zone": zone.name},
+        )
+
+
+def _walks(track: Track) -> bool:
+    rows = track.trail.last(2.0)
+    share = track.votes.get(PERSON, 0.0) / max(sum(track.votes.values()), 1e-9)
+    often = len(rows) >= 4 and rows[-1, T] > rows[0, T]
+    return share > 0.6 and often and rows[:, SCORE].mean() >= SEEN and track.speed - track.speed_sigma < RUNNING_MPS

@@ -1,0 +1,191 @@
+"""Vehicles that stand: remembered by place, so that a changed number or a passing bus does not restart the clock."""
+
+from typing import Final
+
+import numpy as np
+
+from vision.boxes import cover, overlap
+from vision.ground import Array
+from vision.trail import PLACE, T, Track, fit_line
+
+STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
+LOOK_S: Final = (2.0, 5.0)  # a stop is told from this much of the past: near places need little, far ones more
+SAME_PLACE: Final = 0.4  # a box that overlaps the remembered one this much is the vehicle standing there
+ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
+ARRIVED_M: Final = 5.0  # what came from further away than a car's length has arrived; a false box never does
+GONE_S: Final = 5.0  # unseen and not hidden for so long: gone. Detectors miss small vehicles for seconds at a time
+HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A red light's queue hides what is behind it
+
+
+class Stand:
+    """A vehicle standing somewhere.
+
+    Attributes:
+        since: when it came to rest, seconds.
+        place, box: where, on the plane and in the picture.
+        heading: (2,) unit vector of its approach, None where it was never seen to move.
+        passed: numbers of tracks that drove past it, the same way, since it stands.
+    """
+
+    def __init__(self, track: Track, since: float, at: float) -> None:
+        self.number = track.number
+        self.since = since
+        self.seen = at
+        self.supported = 0
+        self.owner = track.number
+        self.tracks = [track.number]
+        rows = track.trail.rows
+        still = rows[rows[:, T] >= since]
+        self.place: Array = np.median(still[:, PLACE], axis=0)
+        self.box: Array = np.median(still[:, 1:5], axis=0)
+        self.votes = dict(track.votes)
+        self.scale, self.shrink = track.scale, track.shrink
+        self.sigma = track.place_sigma
+        self.arrived, self.heading = _approach(track, self.place, since)
+        self.passed: set[int] = set()
+        self.score = track.confidence
+        self.gone = False
+
+    @property
+    def klass(self) -> int:
+        """The class that most of the score went to."""
+        return max(self.votes, key=lambda klass: (self.votes[klass], -klass))
+
+    def distance(self, place: Array) -> float:
+        """Metres from here to a place on the plane."""
+        return float(np.hypot(*(place - self.place))) * self.scale
+
+    def support(self, at: float, box: Array, track: Track | None) -> None:
+        """A box was seen here."""
+        self.seen = at
+        self.supported += 1
+        self.score += 0.05 * (float(box[4]) - self.score)
+        if track is None or track.number == self.owner:
+            return
+        if self.distance(track.trail.rows[0, PLACE]) <= self.reach(track):  # its new number began here
+            self.owner = track.number
+            self.tracks.append(track.number)
+
+    def has_left(self, track: Track) -> bool:
+        """Whether its owner has driven off."""
+        return self.distance(track.place) > self.reach(track) and track.speed > STANDING_MPS * self.shrink
+
+    def reach(self, track: Track) -> float:
+        """Metres that the track may wander and still stand here."""
+        return max(ASIDE_M * self.shrink, 3 * track.place_sigma)
+
+
+class Standing:
+    """All vehicles that stand in one camera's view."""
+
+    def __init__(self) -> None:
+        self.stands: list[Stand] = []
+        self._checked: dict[int, float] = {}
+
+    def step(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> tuple[Stand, ...]:
+        """Take a frame in: all boxes (n, 6), and the tracks seen in it. The stands that hold now, oldest first."""
+        vehicles = tuple(track for track in tracks if not track.is_person)
+        self._support(at, boxes, vehicles)
+        self._leave(vehicles)
+        for stand in self.stands:
+            _count_passing(stand, vehicles)
+        self.stands = [stand for stand in self.stands if not stand.gone and not self._is_lost(at, stand, boxes)]
+        for track in vehicles:
+            if at - self._checked.get(track.number, -1.0) >= 0.5 - 1e-6:
+                self._checked[track.number] = at
+                self._look(at, track)
+        if len(self._checked) > 500:
+            self._checked = {n: t for n, t in self._checked.items() if at - t < 10.0}
+        return tuple(self.stands)
+
+    def of(self, track: Track) -> Stand | None:
+        """Where the track stands."""
+        return next((stand for stand in self.stands if stand.owner == track.number), None)
+
+    def _support(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> None:
+        if not self.stands or not len(boxes):
+            return
+        shared = overlap(np.array([stand.box for stand in self.stands]), boxes)
+        by_box = {tuple(track.box): track for track in tracks}
+        for stand, row in zip(self.stands, shared, strict=True):
+            best = int(row.argmax())
+            if row[best] >= SAME_PLACE:
+                stand.support(at, boxes[best], by_box.get(tuple(boxes[best, :4])))
+
+    def _leave(self, tracks: tuple[Track, ...]) -> None:
+        owners = {stand.owner: stand for stand in self.stands}
+        for track in tracks:
+            stand = owners.get(track.number)
+            if stand and stand.has_left(track):
+                stand.gone = True
+
+    def _is_lost(self, at: float, stand: Stand, boxes: Array) -> bool:
+        unseen = at - stand.seen
+        if unseen <= GONE_S:
+            return False
+        hidden = len(boxes) > 0 and float(cover(stand.box[None], boxes).sum()) > 0.5
+        return not hidden or unseen > HIDDEN_S
+
+    def _look(self, at: float, track: Track) -> None:
+        if self.of(track) is not None or not is_standing(track):
+            return
+        same = [stand for stand in self.stands if stand.distance(track.place) <= stand.reach(track) / 2]
+        if not same:
+            self.stands.append(Stand(track, _onset(track), at))
+
+
+def is_standing(track: Track) -> bool:
+    """Whether the last seconds say, beyond its error, that the track is slower than walking pace."""
+    slow = STANDING_MPS * track.shrink
+    if track.speed > 3 * slow + track.speed_sigma:
+        return False
+    for seconds in LOOK_S:
+        rows = track.trail.last(seconds)
+        if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.7 * seconds:
+            return False
+        velocity, error = fit_line(rows[:, T], rows[:, PLACE])
+        off = float(np.hypot(*(track.place - np.median(rows[:, PLACE], axis=0))))
+        still = off * track.scale < max(ASIDE_M / 2 * track.shrink, 2 * track.place_sigma)
+        if still and (float(np.hypot(*velocity)) + 2 * error) * track.scale < slow:
+            return True
+    return False
+
+
+def _onset(track: Track) -> float:
+    """When the track came to where it stands: from then on it stayed there, but for the camera's own unrest."""
+    rows = track.trail.rows
+    still = track.trail.last(LOOK_S[0])[:, PLACE]
+    here = np.median(still, axis=0)
+    unrest = 3 * float(np.median(np.hypot(*(still - here).T)))
+    away = np.hypot(*(rows[:, PLACE] - here).T) > max(unrest, ASIDE_M / 2 * track.shrink / track.scale)
+    return float(rows[np.flatnonzero(away)[-1] + 1, T]) if away.any() and not away[-1] else float(rows[0, T])
+
+
+def _approach(track: Track, place: Array, since: float) -> tuple[bool, Array | None]:
+    rows = track.trail.rows
+    before = rows[rows[:, T] <= since]
+    if not len(before):
+        return False, None
+    way = place - before[0, PLACE]
+    length = float(np.hypot(*way)) * track.scale
+    if length <= max(ARRIVED_M * track.shrink, 3 * track.place_sigma):
+        return False, None
+    late = place - before[np.searchsorted(before[:, T], since - 2.0) :][0, PLACE]  # the way of the last two seconds
+    way = late if float(np.hypot(*late)) * track.scale > ASIDE_M * track.shrink else way
+    return True, way / np.hypot(*way)
+
+
+def _count_passing(stand: Stand, tracks: tuple[Track, ...]) -> None:
+    if stand.heading is None:
+        return
+    for track in tracks:
+        if track.speed < 2 * STANDING_MPS * track.shrink or track.number in stand.tracks:
+            continue
+        offset = (track.place - stand.place) * stand.scale
+        ahead = float(offset @ stand.heading)
+        aside = abs(float(offset[0] * stand.heading[1] - offset[1] * stand.heading[0]))
+        if 5.0 < ahead / stand.shrink < 25.0 and aside < 8.0 and float(track.velocity @ stand.heading) > 0:
+            rows = track.trail.rows
+            since = (rows[np.searchsorted(rows[:, T], stand.since) :, PLACE] - stand.place) * stand.scale
+            if len(since) and float((since @ stand.heading).min()) < -5.0 * stand.shrink:
+                stand.passed.add(track.number)
