@@ -160,11 +160,12 @@ class Consumer:
     def _on_subscribe(
         self, _client: paho.Client, _userdata: object, _mid: int, reasons: list[ReasonCode], _p: Any
     ) -> None:
+        name = self._subscription.client_id
         for reason in reasons:
             if reason.is_failure:
-                log.error(
-                    "not subscribed client=%s reason=%r: check the ACL", self._subscription.client_id, str(reason)
-                )
+                log.error("not subscribed client=%s reason=%r: check the ACL", name, str(reason))
+                return
+        log.info("subscribed client=%s", name)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         properties = message.properties

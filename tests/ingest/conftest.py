@@ -1,11 +1,15 @@
 """An ingest on a real broker and database, and devices that talk to it as an edge agent would, message by message."""
 
+import logging
 import secrets
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import paho.mqtt.client as paho
@@ -23,10 +27,16 @@ from events.topic import Kind, subscription
 from ingest.__main__ import run
 from ingest.consumer import BrokerAddress
 from ingest.settings import Settings
+from ngatu.child import Child, Program
+from ngatu.guard import Guard
+from ngatu.home import CHECKOUT
 from tests.servers import Broker
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-Running = Callable[[str, Broker], AbstractContextManager[None]]
+
+
+class StartIngest(Protocol):
+    def __call__(self, code: str = "", **environ: str) -> Child: ...
 
 
 def new_stream() -> str:
@@ -71,12 +81,15 @@ class Device:
         properties: tuple[tuple[str, str], ...] = (),
         qos: int = 1,
         retain: bool = False,
+        topic: str | None = None,
     ) -> None:
         envelope = Envelope(id=message_id, sent=sent, properties=properties)
         mqtt = Properties(PacketTypes.PUBLISH)
         mqtt.ContentType = content_type or (SENML_JSON if kind == "readings" else JSON)
         mqtt.UserProperty = user_properties(envelope)
-        self._client.publish(f"ngatu/v1/{self.name}/{kind}", payload, qos, retain, mqtt).wait_for_publish(10)
+        with suppress(RuntimeError):  # the broker is away: an agent sends again what no ack covers
+            topic = topic or f"ngatu/v1/{self.name}/{kind}"
+            self._client.publish(topic, payload, qos, retain, mqtt).wait_for_publish(10)
 
     def send_fact(self, kind: Kind, fact: object, *, numbered: bool = True) -> MessageId | None:
         message_id = self.next_id(kind) if numbered else None
@@ -102,13 +115,35 @@ class Device:
 
 
 @contextmanager
+def _subscriptions(wanted: int) -> Iterator[threading.Event]:
+    """An event that is set once that many lanes have said that they hear something."""
+    done = threading.Event()
+    heard = count(1)
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.msg.startswith("subscribed") and next(heard) >= wanted:
+            done.set()
+        return True
+
+    logger = logging.getLogger("ingest.consumer")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addFilter(hear)
+    yield done
+    logger.removeFilter(hear)
+    logger.setLevel(level)
+
+
+@contextmanager
 def ingesting(dsn: str, broker: Broker) -> Iterator[None]:
     """One ingest in threads of this process."""
     settings = Settings(dsn=dsn, broker=BrokerAddress.parse(broker.url), metrics_port=None)
     stopped = threading.Event()
     results: list[bool] = []
     thread = threading.Thread(target=lambda: results.append(run(settings, stopped)))
-    thread.start()
+    with _subscriptions(3) as subscribed:
+        thread.start()
+        assert subscribed.wait(20)
     try:
         yield
     finally:
@@ -145,3 +180,33 @@ def scalar(db: psycopg.Connection, statement: str, *parameters: object) -> objec
     row = db.execute(statement.encode(), parameters).fetchone()
     assert row is not None
     return row[0]
+
+
+@pytest.fixture
+def start_ingest(dsn: str, broker: Broker, guard: Guard, tmp_path: Path) -> Iterator[StartIngest]:
+    """Starts ingest as a process of its own; `code` runs in it first, to break it."""
+    started: list[Child] = []
+
+    def start(code: str = "", **environ: str) -> Child:
+        program = Program(
+            name="ingest",
+            command=(
+                sys.executable,
+                "-W",
+                "error",
+                "-c",
+                f"{code}\nimport sys, ingest.__main__ as m; sys.exit(m.main())",
+            ),
+            log=tmp_path / f"ingest-{len(started)}.log",
+            environ={"NGATU_DSN": dsn, "NGATU_MQTT_URL": broker.url, "PYTHONPATH": str(CHECKOUT)} | environ,
+            cwd=CHECKOUT,
+        )
+        child = Child(program, guard)
+        child.start()
+        started.append(child)
+        child.wait_ready(lambda: child.tail(1000).count("subscribed client=") == 3, timeout=20)
+        return child
+
+    yield start
+    for child in started:
+        child.stop()

@@ -1,0 +1,184 @@
+"""What breaks around ingest, and what is in the tables afterwards. Real processes, really killed."""
+
+import signal
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from events.envelope import MessageId
+from events.reading import Reading
+from storage.migrate import migrate
+from tests.ingest.conftest import Device, StartIngest, ingesting, now, scalar
+from tests.servers import Broker, PostgresServer, WaitFor
+
+DIE_BEFORE_PUBACK = """
+import os, signal
+from ingest.consumer import Consumer
+Consumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def send(device: Device, numbers: range) -> list[MessageId]:
+    return [device.send_readings(Reading("n", now(), float(n))) for n in numbers]
+
+
+def resend(device: Device, messages: list[MessageId]) -> None:
+    """As the agent does with what no ack covers."""
+    for message in messages:
+        if not device.knows_stored(message):
+            device.send_readings(Reading("n", now(), float(message.seq)), message_id=message)
+
+
+def values(db: psycopg.Connection) -> list[float]:
+    return [value for (value,) in db.execute("SELECT value FROM reading ORDER BY value")]
+
+
+def test_ingest_ends_with_0_on_sigterm(start_ingest: StartIngest) -> None:
+    child = start_ingest()
+    child.stop()
+    assert child.exit_code == 0
+
+
+def test_a_missing_setting_is_one_line_that_says_which(start_ingest: StartIngest) -> None:
+    with pytest.raises(Exception, match=r"ended with code 2:\n.* ERROR ingest set NGATU_DSN, such as postgresql://"):
+        start_ingest(NGATU_DSN="")
+
+
+def test_killed_between_commit_and_puback_nothing_is_lost_and_nothing_doubled(
+    db: psycopg.Connection, device: Device, start_ingest: StartIngest, wait_for: WaitFor
+) -> None:
+    doomed = start_ingest(DIE_BEFORE_PUBACK)
+    messages = send(device, range(1, 21))
+    wait_for(lambda: not doomed.running)
+    assert doomed.exit_code == -signal.SIGKILL
+    stored_by_the_dead = len(values(db))
+    assert stored_by_the_dead > 0
+    assert not device.knows_stored(messages[0])
+    start_ingest()
+    resend(device, messages)
+    wait_for(lambda: device.knows_stored(*messages))
+    assert values(db) == [float(n) for n in range(1, 21)]
+
+
+def test_two_processes_with_the_same_backlog_store_it_once(
+    db: psycopg.Connection, device: Device, start_ingest: StartIngest, wait_for: WaitFor
+) -> None:
+    start_ingest()
+    start_ingest()
+    messages = send(device, range(1, 201))
+    for message in messages * 2:  # copies, which the shared subscription deals out to both
+        device.send_readings(Reading("n", now(), float(message.seq)), message_id=message)
+    wait_for(lambda: device.knows_stored(*messages))
+    wait_for(lambda: len(values(db)) >= 200)
+    assert values(db) == [float(n) for n in range(1, 201)]
+
+
+def test_a_process_that_dies_and_never_returns_holds_nothing_back(
+    db: psycopg.Connection, device: Device, start_ingest: StartIngest, wait_for: WaitFor
+) -> None:
+    lost = start_ingest()
+    start_ingest()
+    lost.kill()
+    messages = send(device, range(1, 101))  # were a session parked for the dead, half of these would go there
+    wait_for(lambda: device.knows_stored(*messages), timeout=15)
+    assert values(db) == [float(n) for n in range(1, 101)]
+
+
+def test_a_broker_that_is_wiped_loses_nothing_that_devices_still_hold(
+    dsn: str, db: psycopg.Connection, private_broker: Broker, wait_for: WaitFor
+) -> None:
+    device = Device(private_broker)
+    with ingesting(dsn, private_broker):
+        first = send(device, range(1, 11))
+        wait_for(lambda: device.knows_stored(*first))
+        private_broker.kill()
+        private_broker.wipe()
+        private_broker.start()
+        messages = [device.next_id("readings") for _ in range(10)]
+
+        def all_stored() -> bool:
+            resend(device, messages)
+            return device.knows_stored(*messages)
+
+        wait_for(all_stored, timeout=30)
+    device.close()
+    assert sorted(set(values(db))) == [float(n) for n in range(1, 21)]
+    assert len(values(db)) == 20
+
+
+@pytest.fixture
+def fragile(private_postgres: PostgresServer) -> Iterator[Callable[[], psycopg.Connection]]:
+    """A database whose server the test may stop; gives connections to it."""
+    private_postgres.execute("CREATE DATABASE fragile")
+    dsn = private_postgres.cluster.dsn("fragile")
+    migrate(dsn)
+    opened: list[psycopg.Connection] = []
+
+    def connect() -> psycopg.Connection:
+        opened.append(psycopg.connect(dsn, autocommit=True))
+        return opened[-1]
+
+    yield connect
+    for conn in opened:
+        conn.close()
+
+
+def test_nothing_is_lost_while_the_database_is_away(
+    private_postgres: PostgresServer,
+    fragile: Callable[[], psycopg.Connection],
+    broker: Broker,
+    device: Device,
+    wait_for: WaitFor,
+) -> None:
+    with ingesting(private_postgres.cluster.dsn("fragile"), broker):
+        first = send(device, range(1, 51))
+        wait_for(lambda: device.knows_stored(*first))
+        private_postgres.kill()
+        waiting = send(device, range(51, 151))
+        assert not any(device.knows_stored(message) for message in waiting)
+        private_postgres.start()
+        wait_for(lambda: device.knows_stored(*waiting), timeout=20)
+        private_postgres.stop()
+        again = send(device, range(151, 161))
+        private_postgres.start()
+        wait_for(lambda: device.knows_stored(*again), timeout=20)
+    with fragile() as db:
+        assert values(db) == [float(n) for n in range(1, 161)]
+
+
+def test_a_full_disk_is_waited_out(db: psycopg.Connection, device: Device, ingest: None, wait_for: WaitFor) -> None:
+    del ingest
+    db.execute("""
+        CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER full_disk BEFORE UPDATE ON ledger EXECUTE FUNCTION full_disk();
+    """)
+    messages = send(device, range(1, 11))
+    tried = "SELECT count(*) FROM ledger"  # the rows are begun in a transaction of their own
+    wait_for(lambda: scalar(db, tried) == 1)
+    assert values(db) == []
+    assert not device.knows_stored(messages[0])
+    db.execute("DROP TRIGGER full_disk ON ledger")
+    wait_for(lambda: device.knows_stored(*messages))
+    assert values(db) == [float(n) for n in range(1, 11)]
+
+
+def test_bad_input_of_one_device_stops_nobody(
+    db: psycopg.Connection, device: Device, other_device: Device, ingest: None, wait_for: WaitFor
+) -> None:
+    del ingest
+    bad = [device.next_id("readings") for _ in range(4)]
+    for message, payload in zip(
+        bad,
+        (b"no json", b"[" + b" " * 5_000_000 + b"]", b'[{"n":"x","v":NaN}]', b'[{"n":"u","u":"\\u0000","v":1}]'),
+        strict=True,
+    ):
+        device.send("readings", payload, message)
+        other_device.send_readings(Reading("n", now(), float(message.seq)))
+    device.send("nonsense", b"?", None)
+    wait_for(lambda: device.knows_stored(*bad))
+    wait_for(lambda: len(values(db)) == 4)
+    wait_for(lambda: scalar(db, "SELECT count(*) FROM rejected") == 4)
+    reasons = db.execute("SELECT reason FROM rejected ORDER BY seq").fetchall()
+    assert reasons == [("json",), ("size",), ("json",), ("refused",)]
