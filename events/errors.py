@@ -1,7 +1,7 @@
 """The one error of this room."""
 
 
-class BadMessage(ValueError):  # noqa: N818 - it names what arrived, as the table `rejected` does
+class BadMessage(ValueError):
     """A message that can never be understood, however often it is sent.
 
     Attributes:

@@ -32,6 +32,13 @@ class Outbox(Fact, frozen=True, kw_only=True):
     oldest_at: Aware | None = None
 
 
+class ConfigRefused(Fact, frozen=True, kw_only=True):
+    """A revision of `config` that the agent could not use; the one before stays in force."""
+
+    rev: Revision
+    error: str
+
+
 class Status(Fact, frozen=True, kw_only=True):
     """Online or offline. Applied only if (connection, n) is higher than what is known; the last will has LAST_WORD.
 
@@ -45,6 +52,7 @@ class Status(Fact, frozen=True, kw_only=True):
     outbox: Outbox | None = None
     streams: dict[Ulid, Count] = {}
     given_up: tuple[Range, ...] = ()
+    config_refused: ConfigRefused | None = None
 
 
 Ack = dict[Ulid, list[tuple[int, int]]]
