@@ -17,6 +17,7 @@ from console.doors import Doors
 from console.live import Live
 from console.pages import login
 from console.pages.alerts import add_alerts_page
+from console.pages.explore import add_explore_pages
 from console.pages.frame import STATIC
 from console.settings import Settings
 
@@ -56,6 +57,7 @@ def make_app(settings: Settings) -> FastAPI:
         raise HTTPException(404, f"/api/{path[:80]} does not exist: see /openapi.json")
 
     add_alerts_page(console)
+    add_explore_pages(console)
     ui.run_with(app, title="Ngã Tư", dark=None, tailwind=False, show_welcome_message=False, favicon=STATIC / "icon.svg")
     return app
 

@@ -16,12 +16,14 @@ from console.doors import ensure_admin
 from console.models import AlertOut, DeviceOut
 from console.settings import Settings
 from storage import alerts, explore
+from storage.city import city_value
 from storage.connect import connect
 
 log: Final = logging.getLogger(__name__)
 
 PULSE_S: Final = 2.0
 FLEET_S: Final = 10.0
+HOME: Final = "Asia/Ho_Chi_Minh"  # where the database names no city
 Listener = Callable[[str, dict[str, Any]], None]
 """Is given what happened (alerts, pulse, fleet, resync) and its JSON-ready facts, on the event loop."""
 
@@ -37,6 +39,7 @@ class Live:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.pulse: dict[str, Any] = {"database": False, "problem": "starting"}
         self.fleet: dict[str, Any] = {"devices": []}
+        self.timezone = HOME
 
     @property
     def stopping(self) -> bool:
@@ -85,6 +88,7 @@ class Live:
         alerts.listen(conn)
         if not ensure_admin(conn, self._settings.admin_password):
             log.warning("users=none: nobody can log in; set NGATU_ADMIN_PASSWORD and start again")
+        self.timezone = city_value(conn, "time_zone") or HOME
         log.info("database=connected listening=%s", alerts.CHANNEL)
         metrics.LISTENING.set(1)
         self._next_pulse = self._next_fleet = 0.0

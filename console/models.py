@@ -110,6 +110,12 @@ class SeriesOut(BaseModel):
     first_seen: datetime
 
 
+class SeriesDetail(SeriesOut):
+    """A series, and when it was last measured."""
+
+    last_at: datetime | None
+
+
 class ReadingOut(BaseModel):
     """One measured value."""
 

@@ -1,21 +1,19 @@
 """Series: find one, and take its readings or aggregates as JSON or CSV."""
 
-import csv
-import io
 import math
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from psycopg import Connection
 
 from console.api.access import Console, Parts, SignedIn
 from console.api.span import From, To, span
-from console.models import AggregateOut, ReadingOut, ReadingsOut, SeriesOut
+from console.api.table import csv_response
+from console.models import AggregateOut, ReadingOut, ReadingsOut, SeriesDetail, SeriesOut
 from storage import explore
 
 router: Final = APIRouter(prefix="/api/series", tags=["series"])
@@ -45,6 +43,14 @@ def find_series(
     return [SeriesOut.model_validate(series) for series in found]
 
 
+@router.get("/{series}", summary="One series")
+def get_series(series: int, _user: SignedIn, console: Parts) -> SeriesDetail:
+    """Return the series and when it was last measured."""
+    with console.database.connection() as conn:
+        found = _find(conn, series)
+        return SeriesDetail(**asdict(found), last_at=explore.last_reading(conn, series))
+
+
 @router.get(
     "/{series}/readings",
     summary="Readings or aggregates of a series",
@@ -68,7 +74,7 @@ def get_readings(
         if bucket == "raw" and format == "csv":
             many = explore.count_readings(conn, series, since, until, CSV_ROWS + 1)
             _refuse_too_many(many, CSV_ROWS, "ask for a shorter time, or bucket=15m")
-            return _csv(_reading_lines(console, series, since, until), found, bucket)
+            return csv_response(_reading_lines(console, series, since, until), f"{found.device}_{found.name}_raw")
         if bucket == "raw":
             values = explore.readings(conn, series, since, until, JSON_ROWS + 1)
             buckets = []
@@ -77,7 +83,7 @@ def get_readings(
             buckets = explore.aggregates(conn, series, bucket, since, until, JSON_ROWS + 1)
     _refuse_too_many(len(values) + len(buckets), JSON_ROWS, "ask for a shorter time, a longer bucket, or format=csv")
     if format == "csv":
-        return _csv(_aggregate_lines(buckets), found, bucket)
+        return csv_response(_aggregate_lines(buckets), f"{found.device}_{found.name}_{bucket}")
     facts = ReadingsOut(series=SeriesOut.model_validate(found), bucket=bucket, start=since, end=until)
     if bucket == "raw":
         facts.readings = [ReadingOut(at=at, value=finite(value), quality=quality) for at, value, quality in values]
@@ -114,21 +120,3 @@ def _aggregate_lines(rows: Iterable[explore.Aggregate]) -> Iterator[tuple[Any, .
     yield AGGREGATE_COLUMNS
     for row in rows:
         yield (row.bucket.isoformat(), *astuple(row)[1:])
-
-
-def _csv(lines: Iterator[tuple[Any, ...]], series: explore.Series, bucket: str) -> StreamingResponse:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{series.device}_{series.name}_{bucket}")[:120]
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingResponse(_blocks(lines), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _blocks(lines: Iterable[tuple[Any, ...]], size: int = 64 * 1024) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    for line in lines:
-        writer.writerow(line)
-        if text.tell() > size:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()

@@ -10,7 +10,7 @@ from nicegui import ui
 from console.api.access import Console
 from console.database import DatabaseAwayError
 from console.models import AlertOut
-from console.pages.frame import TIMEZONE, frame, visit_of
+from console.pages.frame import frame, visit_of
 from storage import alerts
 
 STALE_S: Final = 20  # agents send readings every second, and their last_seen is written every few
@@ -21,9 +21,9 @@ METHODS: Final = {"alerts": "apply", "pulse": "beat", "fleet": "fleet"}
 class Board(ui.element, component="board.js"):
     """The list of alerts and the one that is chosen, drawn by the browser: a flood must not cost the server."""
 
-    def __init__(self, words: dict[str, str], me: str, *, acts: bool) -> None:
+    def __init__(self, words: dict[str, str], timezone: str, me: str, *, acts: bool) -> None:
         super().__init__()
-        self._props |= {"words": words, "me": me, "acts": acts, "timezone": TIMEZONE, "stale": STALE_S}
+        self._props |= {"words": words, "me": me, "acts": acts, "timezone": timezone, "stale": STALE_S}
         self._props["brand"] = f"{words['alerts']} · Ngã Tư"
 
 
@@ -38,7 +38,7 @@ def add_alerts_page(console: Console) -> None:
         text = frame(console, visit)
         ui.add_body_html(f'<script type="text/x-template" id="board-template">{TEMPLATE.read_text("utf-8")}</script>')
         with ui.element("main").props("id=main").classes("board-main"):
-            board = Board(text, visit.user.name, acts=visit.user.role != "planner")
+            board = Board(text, console.live.timezone, visit.user.name, acts=visit.user.role != "planner")
         follow(console, board)
         return None
 

@@ -172,21 +172,26 @@ export default {
       if (day || today(date) !== today(new Date(clock.now))) Object.assign(options, { day: "2-digit", month: "2-digit" });
       return date.toLocaleString(document.documentElement.lang || "vi", options);
     },
-    why(a) {
-      const facts = { ...a.why };
-      const known = { zone: a.zone, ...facts };
-      if (facts.speed_mps !== undefined) known.speed = Math.round(facts.speed_mps * 3.6);
+    whyKnown(a) {
+      const known = { zone: a.zone, ...a.why };
+      if (known.speed_mps !== undefined) known.speed = Math.round(known.speed_mps * 3.6);
       for (const key of Object.keys(known)) if (typeof known[key] === "number") known[key] = Math.round(known[key] * 10) / 10;
       if (known.seconds !== undefined) known.seconds = Math.round(known.seconds);
-      for (const key of ["why." + a.kind, "why.zone"]) {
-        const text = this.words[key];
-        if (text && [...text.matchAll(/\{(\w+)\}/g)].every((m) => known[m[1]] != null)) return this.w(key, known);
-      }
-      return "";
+      return known;
+    },
+    // The first sentence whose every name the camera gave.
+    whyKey(a) {
+      const known = this.whyKnown(a);
+      return ["why." + a.kind, "why.zone"].find((key) => this.words[key] && [...this.words[key].matchAll(/\{(\w+)\}/g)].every((m) => known[m[1]] != null));
+    },
+    why(a) {
+      const key = this.whyKey(a);
+      return key ? this.w(key, this.whyKnown(a)) : "";
     },
     whyFacts(a) {
+      const told = [...(this.words[this.whyKey(a)] ?? "").matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
       return Object.entries(a.why)
-        .filter(([key]) => key !== "zone")
+        .filter(([key]) => key !== "zone" && !told.includes(key === "speed_mps" ? "speed" : key))
         .map(([key, value]) => {
           const shown = typeof value === "number" ? (key.endsWith("_mps") ? `${Math.round(value * 36) / 10} km/h` : Math.round(value * 100) / 100 + (key === "seconds" || key.endsWith("_s") ? " s" : key.endsWith("_m") ? " m" : "")) : value;
           return [this.words["fact." + key] || key.replace(/_mps$|_m$|_s$/, "").replaceAll("_", " "), shown];

@@ -19,7 +19,6 @@ from console.words import LANGUAGES, Language, choose_language, words
 from storage.users import User
 
 STATIC: Final = Path(__file__).parent.parent / "static"
-TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 PAGES: Final = (("/", "alerts"), ("/series", "series"), ("/traffic", "traffic"))
 NATIVE: Final = {"vi": "Tiếng Việt", "en": "English"}
 
@@ -57,7 +56,7 @@ def frame(console: Console, visit: Visit) -> dict[str, str]:
     text = words(visit.language)
     ui.page_title(f"{text[_page(visit.path)]} · Ngã Tư")
     ui.add_head_html(head(visit.language))
-    ui.html(_bar(console.settings.city, visit, text), sanitize=False)
+    ui.html(_bar(console, visit, text), sanitize=False)
     return text
 
 
@@ -103,15 +102,16 @@ def _page(path: str) -> str:
     return next((name for address, name in PAGES if address == path), "alerts")
 
 
-def _bar(city: str, visit: Visit, text: dict[str, str]) -> str:
+def _bar(console: Console, visit: Visit, text: dict[str, str]) -> str:
     links = "".join(
         f'<a href="{path}"{" aria-current=page" if path == visit.path else ""}>{text[name]}</a>' for path, name in PAGES
     )
     return (
         f'<a class="skip" href="#main">{text["skip"]}</a><header class="top">'
-        f'<a class="brand" href="/">{LOGO}<span class="brand-name">Ngã Tư</span> <small>{escape(city)}</small></a>'
+        f'<a class="brand" href="/">{LOGO}<span class="brand-name">Ngã Tư</span> '
+        f"<small>{escape(console.settings.city)}</small></a>"
         f'<nav class="nav">{links}</nav><span class="top-gap"></span>'
-        f'<span class="clock num"><span data-clock="{TIMEZONE}"></span> <small>UTC+7</small></span>'
+        f'<span class="clock num"><span data-clock="{console.live.timezone}"></span></span>'
         f'<details class="menu"><summary class="btn btn-quiet">{escape(visit.user.name)} ▾</summary>'
         f'<div class="menu-list">{choices(visit.language, visit.path, text)}<form method="post" action="/logout">'
         f'<button class="btn">{text["log_out"]}</button></form></div></details></header>'
