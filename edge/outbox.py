@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 GROUP_S: Final = 0.1  # readings wait this long for others, to be committed together
 LAZY_S: Final = 0.5  # what was stored is deleted this much later, together with whatever else there is to write
 PENDING_BYTES: Final = 16 * 1024 * 1024  # held in memory while the disk takes nothing
-MIN_BUDGET: Final = 1024 * 1024
+MIN_BUDGET: Final = 100_000
 
 
 class OutboxBusy(RuntimeError):

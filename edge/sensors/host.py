@@ -8,7 +8,7 @@ from typing import Final
 
 import psutil
 
-from edge.sensors.sensor import Pack
+from edge.sensors.sensor import Content, Made
 from edge.settings import Host
 from events.about import Sensor as Described
 from events.envelope import MessageId
@@ -41,16 +41,16 @@ class HostSensor:
         self._silent: set[str] = set()
         psutil.cpu_percent()  # the first call has nothing to compare with
 
-    def read(self, now: float) -> list[Pack]:
+    def read(self, now: float) -> list[Made]:
         """One pack, if the period is over."""
         ticks = time.monotonic()
         if ticks + 0.02 < self._due:
             return []
         self._due = max(self._due + self._settings.period_s, ticks)
         prefix = self._settings.prefix
-        return [Pack([Reading(f"{prefix}/{name}", now, value, _about(name)[0]) for name, value in self._values()])]
+        return [Made([Reading(f"{prefix}/{name}", now, value, _about(name)[0]) for name, value in self._values()])]
 
-    def kept(self, message_id: MessageId, readings: list[Reading]) -> None:
+    def kept(self, message_id: MessageId, content: Content) -> None:
         """Not asked for."""
 
     def describe(self) -> tuple[Described, ...]:

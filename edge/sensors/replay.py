@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from edge.sensors.sensor import Pack
+from edge.sensors.sensor import Content, Made
 from edge.settings import Replay
 from events.about import Sensor as Described
 from events.envelope import MessageId
@@ -134,18 +134,18 @@ class ReplaySensor:
         self._recording = load(folder / settings.file, LOOP_S[settings.loop], prefix)
         self._sent_up_to: float | None = float(known) if known else None  # Unix seconds, in shifted time
 
-    def read(self, now: float) -> list[Pack]:
+    def read(self, now: float) -> list[Made]:
         """What the recording has between the last asking and now."""
         if self._sent_up_to is None or self._sent_up_to > now:
             self._sent_up_to = now - self._settings.history_days * 86_400 if self._sent_up_to is None else now
-        packs: list[Pack] = []
+        packs: list[Made] = []
         while len(packs) < PACKS:
             readings = self._some(self._sent_up_to, now)
             if not readings:
                 self._sent_up_to = now
                 break
             self._sent_up_to = readings[-1].at or now
-            packs.append(Pack(readings, (note_key(self._settings), repr(self._sent_up_to))))
+            packs.append(Made(readings, (note_key(self._settings), repr(self._sent_up_to))))
         return packs
 
     def _some(self, after: float, now: float) -> list[Reading]:
@@ -166,7 +166,7 @@ class ReplaySensor:
             readings.append(Reading(recording.names[which], at, recording.value[index], recording.units[which]))
             index += 1
 
-    def kept(self, message_id: MessageId, readings: list[Reading]) -> None:
+    def kept(self, message_id: MessageId, content: Content) -> None:
         """Not asked for."""
 
     def describe(self) -> tuple[Described, ...]:

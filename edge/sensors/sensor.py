@@ -4,18 +4,22 @@ from typing import NamedTuple, Protocol
 
 from events.about import Sensor as Described
 from events.envelope import MessageId
+from events.evidence import Evidence
+from events.incident import Incident
 from events.reading import Reading
 
+Content = list[Reading] | Incident | Evidence
 
-class Pack(NamedTuple):
-    """Readings that go into one message."""
 
-    readings: list[Reading]
+class Made(NamedTuple):
+    """What goes into one message."""
+
+    content: Content
     note: tuple[str, str] | None = None  # key and value to be remembered together with it, over restarts
 
 
 class Sensor(Protocol):
-    """Asked about once a second for what has been measured since."""
+    """Asked again and again for what has been measured since."""
 
     @property
     def needs_clock(self) -> bool:
@@ -24,15 +28,15 @@ class Sensor(Protocol):
 
     @property
     def wants_kept(self) -> bool:
-        """Whether `kept` is to be called: a commit for each pack."""
+        """Whether `kept` is to be called: a commit for each message."""
         ...
 
-    def read(self, now: float) -> list[Pack]:
+    def read(self, now: float) -> list[Made]:
         """What was measured up to `now` (Unix seconds)."""
         ...
 
-    def kept(self, message_id: MessageId, readings: list[Reading]) -> None:
-        """A pack is on disk under this id."""
+    def kept(self, message_id: MessageId, content: Content) -> None:
+        """A message is on disk under this id."""
         ...
 
     def describe(self) -> tuple[Described, ...]:
