@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from threading import Event
 from typing import Final
 
+from ingest.durable import Durable
 from ingest.lane import Lane
 from ingest.metrics import Metrics
 from ingest.settings import Settings, plans
@@ -37,6 +38,9 @@ def run(settings: Settings, stopped: Event) -> bool:
         for lane in lanes:
             lane.start()
             stack.callback(lane.stop)
+        durable = Durable(settings.dsn, settings.broker, metrics, fail)
+        durable.start()
+        stack.callback(durable.stop)
         stopped.wait()
     return not failed.is_set()
 

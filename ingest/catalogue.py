@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -29,7 +30,9 @@ class Catalogue:
         conn.execute(f"LISTEN {registry.ABOUT_CHANNEL}".encode())
         self._devices: dict[str, int] = {}
         self._streams: set[str] = set()
-        self._unnumbered: set[int] = set()
+        self._heard: dict[
+            int, datetime | None
+        ] = {}  # devices without numbers: since when the durable session hears them
         self._codes: dict[int, dict[Label, int]] = {}  # device → label → index of the lists below
         self._ids: list[int] = []
         self._minima: list[float] = []
@@ -40,6 +43,10 @@ class Catalogue:
         """Id of a device that `learn` has met."""
         return self._devices[name]
 
+    def heard_since(self, name: str) -> datetime | None:
+        """Since when the durable session hears a device that numbers nothing, as far as is known here."""
+        return self._heard.get(self._devices.get(name, 0))
+
     def learn(self, items: Sequence[Item]) -> None:
         """Enter what is new of `items`, in short transactions of its own; a message of too many series becomes bad."""
         self._hear_of_abouts()
@@ -49,9 +56,8 @@ class Catalogue:
             ledger.begin_streams(self._conn, new)
             self._streams = {*self._streams, *new} if len(self._streams) < MAX_KNOWN else set(new)
         foreign = {self._devices[item.device] for item in items if is_foreign(item) and item.device and not item.bad}
-        if new_foreign := foreign - self._unnumbered:
-            registry.mark_unnumbered(self._conn, sorted(new_foreign))
-            self._unnumbered |= new_foreign
+        if new_foreign := foreign - self._heard.keys():
+            self._heard |= registry.mark_unnumbered(self._conn, sorted(new_foreign))
         for item in items:
             if item.bad is None and isinstance(item.body, list):
                 self._learn_series(item, item.body)
@@ -80,6 +86,7 @@ class Catalogue:
         """A device that described itself anew has new limits and units."""
         for notice in self._conn.notifies(timeout=0):
             self._codes.pop(int(notice.payload), None)
+            self._heard.pop(int(notice.payload), None)
 
     def _learn_devices(self, names: set[str]) -> None:
         if names:

@@ -24,6 +24,8 @@ log: Final = logging.getLogger(__name__)
 KEEPALIVE: Final = 20  # seconds
 FORTNIGHT: Final = 14 * 86_400  # seconds that the broker keeps a durable session for us
 
+SUBSCRIBE_AT_ONCE: Final = 500  # filters in one packet
+
 Token = tuple[int, int, int]  # connection, packet id, QoS
 
 
@@ -75,6 +77,8 @@ class Consumer:
         self._filters = set(subscription.filters)
         self._deliver = deliver
         self._connection = 0  # grows with each; a token of an earlier one is worth nothing
+        self._asked: dict[int, list[str]] = {}  # by packet id
+        self._agreed: set[str] = set()
         self._guard = Lock()  # no acknowledgement slips from one connection into the next
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=subscription.client_id, protocol=paho.MQTTv5, manual_ack=True
@@ -109,13 +113,14 @@ class Consumer:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def listen(self, filters: Iterable[str]) -> None:
-        """Subscribe to more, now and after each reconnect."""
+    def listen(self, filters: Iterable[str]) -> frozenset[str]:
+        """Subscribe to more, now and after each reconnect; return all that the broker has agreed to by now."""
         new = set(filters) - self._filters
         if new:
             self._filters |= new
             if self.connected:
                 self._subscribe(new)
+        return frozenset(self._agreed)
 
     def acknowledge(self, tokens: Iterable[Token | None]) -> None:
         """PUBACK messages of the present connection; those of an earlier one will come again."""
@@ -131,7 +136,12 @@ class Consumer:
         self._client.publish(topic, payload, qos=0, retain=True, properties=properties)
 
     def _subscribe(self, filters: Iterable[str]) -> None:
-        self._client.subscribe([(name, SubscribeOptions(qos=1)) for name in sorted(filters)])
+        wanted = sorted(filters)
+        for start in range(0, len(wanted), SUBSCRIBE_AT_ONCE):
+            some = wanted[start : start + SUBSCRIBE_AT_ONCE]
+            with self._guard:  # the answer must find its question
+                _, mid = self._client.subscribe([(name, SubscribeOptions(qos=1)) for name in some])
+                self._asked[mid or 0] = some
 
     def _on_connect(
         self, _client: paho.Client, _userdata: object, _flags: paho.ConnectFlags, reason: ReasonCode, _p: Any
@@ -142,7 +152,8 @@ class Consumer:
             )
             return
         log.info("connected client=%s", self._subscription.client_id)
-        self._subscribe(self._filters)
+        if self._filters:
+            self._subscribe(self._filters)
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:
         log.warning(
@@ -158,14 +169,17 @@ class Consumer:
         log.info("disconnected client=%s reason=%r", self._subscription.client_id, str(reason))
 
     def _on_subscribe(
-        self, _client: paho.Client, _userdata: object, _mid: int, reasons: list[ReasonCode], _p: Any
+        self, _client: paho.Client, _userdata: object, mid: int, reasons: list[ReasonCode], _p: Any
     ) -> None:
         name = self._subscription.client_id
-        for reason in reasons:
+        with self._guard:
+            asked = self._asked.pop(mid, [])
+        for topic, reason in zip(asked, reasons, strict=False):
             if reason.is_failure:
-                log.error("not subscribed client=%s reason=%r: check the ACL", name, str(reason))
-                return
-        log.info("subscribed client=%s", name)
+                log.error("not subscribed client=%s topic=%s reason=%r: check the ACL", name, topic, str(reason))
+            else:
+                self._agreed.add(topic)
+        log.info("subscribed client=%s topics=%d", name, len(asked))
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         properties = message.properties

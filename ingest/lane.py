@@ -36,6 +36,7 @@ class Plan:
     name: str
     subscription: Subscription
     limits: Limits
+    durable: bool = False  # what devices that number nothing send comes here, and need not be stored elsewhere
 
 
 class Lane:
@@ -75,10 +76,14 @@ class Lane:
         self._thread.join()
         self._consumer.stop()
 
+    def listen(self, filters: Sequence[str]) -> frozenset[str]:
+        """Hear these filters too; return all that the broker has agreed to by now."""
+        return self._consumer.listen(filters)
+
     def _receive(self, arrival: Arrival) -> None:
         try:
             item = understand(arrival)
-            if self._inbox.payload_bytes > MAX_WAITING and item.id is not None:
+            if self._inbox.payload_bytes > MAX_WAITING and item.id is not None and not self.plan.durable:
                 self._consumer.acknowledge([arrival.token])  # to the broker only: its sender sends it again
                 self._metrics.shed.labels(self.plan.name).inc()
                 return
@@ -135,7 +140,7 @@ class Lane:
     def _connected(self) -> Store:
         if self._store is None:
             self._conn = connect(self._dsn, application=f"ngatu ingest {self.plan.name}")
-            self._store = Store(self._conn)
+            self._store = Store(self._conn, durable=self.plan.durable)
             self._metrics.database_up.labels(self.plan.name).set(1)
         return self._store
 

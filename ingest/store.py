@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -15,7 +15,7 @@ from events import BadMessage
 from events.status import Status
 from ingest.catalogue import Catalogue
 from ingest.clock import Heard
-from ingest.item import Item
+from ingest.item import Item, is_foreign
 from ingest.write import Written, received_at, write
 from storage import ledger, registry
 from storage.connect import is_conflict, is_refusal
@@ -25,6 +25,7 @@ from storage.status import ReceivedStatus, apply_status
 log: Final = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 100  # each is lost to another process that stored some of the batch meanwhile
+MARGIN: Final = timedelta(hours=1)  # what was sent before the durable session heard it may still be on its way
 
 Acks = dict[str, dict[str, list[Range]]]  # device → stream → what the database accounts for
 
@@ -54,8 +55,9 @@ class Outcome:
 class Store:
     """One database connection's way in."""
 
-    def __init__(self, conn: psycopg.Connection) -> None:
+    def __init__(self, conn: psycopg.Connection, *, durable: bool = False) -> None:
         self._conn = conn
+        self._durable = durable
         self._catalogue = Catalogue(conn)
         self._expect_duplicates = False
 
@@ -68,7 +70,7 @@ class Store:
         outcome = Outcome()
         statuses = [item for item in items if isinstance(item.body, Status)]
         others = [item for item in items if not isinstance(item.body, Status)]
-        unique = _first_of_each(others)
+        unique = [item for item in _first_of_each(others) if not self._comes_elsewhere(item)]
         outcome.duplicates = len(others) - len(unique)
         if unique:
             outcome.add(self._settle(unique))
@@ -87,6 +89,13 @@ class Store:
             self._conn,
             [registry.Seen(ids[of.device], datetime.fromtimestamp(of.at, UTC), of.offset_s) for of in heard],
         )
+
+    def _comes_elsewhere(self, item: Item) -> bool:
+        """Whether the durable lane has it too, and nothing in it would tell the copy."""
+        if self._durable or not is_foreign(item) or not isinstance(item.body, list):
+            return False
+        heard = self._catalogue.heard_since(item.device)
+        return heard is not None and received_at(item) - heard > MARGIN and all(r.at is None for r in item.body)
 
     def _settle(self, items: Sequence[Item]) -> Outcome:
         """Store `items`; of those that PostgreSQL refuses, keep the culprits as rejected."""

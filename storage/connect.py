@@ -6,6 +6,11 @@ import psycopg
 
 Edition = Literal["apache", "timescale"]
 
+SESSION: Final = (
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=60s"
+    # so that the server lets go of the locks of a machine that is gone without a word
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30s"
+)
 DEADLOCK: Final = "40P01"
 SERIALIZATION: Final = "40001"
 
@@ -27,7 +32,7 @@ def connect(dsn: str, *, application: str, autocommit: bool = True, timeout: int
         autocommit=autocommit,
         connect_timeout=timeout,
         application_name=application,
-        options="-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+        options=SESSION,
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,

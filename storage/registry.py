@@ -47,6 +47,14 @@ DECLARE: Final = """
         longitude = excluded.longitude, declared = true"""
 UNDECLARE: Final = "UPDATE series SET declared = false WHERE device_id = %s AND declared AND name <> ALL(%s)"
 
+MARK_UNNUMBERED: Final = "UPDATE device SET numbers_messages = false WHERE id = ANY(%s) AND numbers_messages"
+MARK_HEARD: Final = """
+    WITH heard AS (
+        UPDATE device SET heard_since = now() WHERE id = ANY(%s) AND heard_since IS NULL RETURNING id
+    )
+    SELECT pg_notify(%s, id::text) FROM heard"""
+DURABLE_LOCK: Final = 7_237_261_003  # of pg_try_advisory_lock: who owns the durable session
+
 ABOUT_CHANNEL: Final = "about"  # its payload is the device's id
 
 
@@ -66,6 +74,14 @@ class ReceivedAbout(NamedTuple):
     device_id: int
     received: datetime
     about: About
+
+
+class Unnumbered(NamedTuple):
+    """A device that sends messages without ids, and whether the durable session hears it."""
+
+    id: int
+    name: str
+    heard: bool
 
 
 class Seen(NamedTuple):
@@ -101,11 +117,27 @@ def touch(conn: psycopg.Connection, seen: Sequence[Seen]) -> None:
     conn.execute(TOUCH, {"ids": ids, "last_seen": ats, "offsets": offsets})
 
 
-def mark_unnumbered(conn: psycopg.Connection, device_ids: Sequence[int]) -> None:
-    """Note that these devices send messages without ids."""
-    conn.execute(
-        "UPDATE device SET numbers_messages = false WHERE id = ANY(%s) AND numbers_messages", [list(device_ids)]
-    )
+def mark_unnumbered(conn: psycopg.Connection, device_ids: Sequence[int]) -> dict[int, datetime | None]:
+    """Note that these devices send messages without ids; return since when the durable session hears them."""
+    conn.execute(MARK_UNNUMBERED, [list(device_ids)])
+    return dict(conn.execute("SELECT id, heard_since FROM device WHERE id = ANY(%s)", [list(device_ids)]).fetchall())
+
+
+def unnumbered(conn: psycopg.Connection) -> list[Unnumbered]:
+    """All devices that send messages without ids."""
+    rows = conn.execute("SELECT id, name, heard_since IS NOT NULL FROM device WHERE NOT numbers_messages")
+    return [Unnumbered(*row) for row in rows]
+
+
+def mark_heard(conn: psycopg.Connection, device_ids: Sequence[int]) -> None:
+    """Note that the durable session hears these devices from now on, and tell who listens on `about`."""
+    conn.execute(MARK_HEARD, [list(device_ids), ABOUT_CHANNEL])
+
+
+def lead_durable(conn: psycopg.Connection) -> bool:
+    """Whether this connection may own the durable session, as long as it lives."""
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [DURABLE_LOCK]).fetchone()
+    return row is not None and bool(row[0])
 
 
 def apply_abouts(conn: psycopg.Connection, abouts: Sequence[ReceivedAbout]) -> None:

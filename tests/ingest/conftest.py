@@ -26,12 +26,14 @@ from events.status import Ack, Status
 from events.topic import Kind, subscription
 from ingest.__main__ import run
 from ingest.consumer import BrokerAddress
+from ingest.item import Arrival, Item, understand
 from ingest.settings import Settings
 from ngatu.child import Child, Program
 from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
 from tests.servers import Broker
 
+STREAM = "01J00000000000000000000000"
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -210,3 +212,8 @@ def start_ingest(dsn: str, broker: Broker, guard: Guard, tmp_path: Path) -> Iter
     yield start
     for child in started:
         child.stop()
+
+
+def arrive(device: str, kind: str, payload: bytes, seq: int | None, stream: str = STREAM) -> Item:
+    properties = [("id", str(MessageId(stream, seq)))] if seq else []
+    return understand(Arrival(topic=f"ngatu/v1/{device}/{kind}", payload=payload, properties=properties, at=now()))

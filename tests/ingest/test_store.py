@@ -9,32 +9,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.envelope import MessageId
 from events.fact import to_json
 from events.incident import Incident, Place
 from events.reading import Reading, encode_senml
 from events.status import Range, Status
 from events.traffic import TrafficMinute
-from ingest.item import Arrival, Item, understand
+from ingest.item import Item
 from ingest.store import Outcome, Store
 from storage import rejected
 from storage.connect import connect
 from storage.status import fold
-from tests.ingest.conftest import new_stream, now, scalar
+from tests.ingest.conftest import STREAM, arrive, new_stream, now, scalar
 from tests.servers import WaitFor
-
-STREAM = "01J00000000000000000000000"
 
 
 @pytest.fixture
 def store(dsn: str) -> Iterator[Store]:
     with connect(dsn, application="test") as conn:
         yield Store(conn)
-
-
-def arrive(device: str, kind: str, payload: bytes, seq: int | None, stream: str = STREAM) -> Item:
-    properties = [("id", str(MessageId(stream, seq)))] if seq else []
-    return understand(Arrival(topic=f"ngatu/v1/{device}/{kind}", payload=payload, properties=properties, at=now()))
 
 
 def reading(seq: int | None, *, device: str = "a", stream: str = STREAM, at: float | None = None) -> Item:
