@@ -134,8 +134,9 @@ class Outbox:
             try:
                 self._write(work)
             except sqlite3.DatabaseError as error:
-                with self._memory:
+                with self._wake:
                     self._work = work.then(self._work)
+                    self._wake.notify_all()
                 if not isinstance(error, sqlite3.OperationalError):
                     self._mend(error)
                 elif not self._failing:
