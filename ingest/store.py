@@ -17,7 +17,7 @@ from ingest.catalogue import Catalogue
 from ingest.clock import Heard
 from ingest.item import Item, is_foreign
 from ingest.write import Written, received_at, write
-from storage import ledger, registry
+from storage import ledger, registry, rejected
 from storage.connect import is_conflict, is_refusal
 from storage.ledger import Range
 from storage.status import ReceivedStatus, apply_status
@@ -77,6 +77,34 @@ class Store:
         for item in statuses:
             outcome.add(self._settle([item]))
         return outcome
+
+    def replay(self, item: Item, kept_id: int) -> BadMessage | None:
+        """Store a rejected message past the ledger, which counts it already, and take it out of `rejected`.
+
+        Return what is still wrong with it, or None.
+
+        Raises:
+            psycopg.Error: the database is away; the message stays where it was.
+        """
+        item.ledgered = False
+        try:
+            self._catalogue.learn([item])
+            if item.bad is not None:
+                return item.bad
+            with self._conn.transaction():
+                if rejected.remove(self._conn, kept_id):
+                    self._write_again(item)
+        except (psycopg.Error, OverflowError, struct.error) as error:
+            if isinstance(error, psycopg.Error) and not is_refusal(error):
+                raise
+            return BadMessage("refused", str(error))
+        return None
+
+    def _write_again(self, item: Item) -> None:
+        if isinstance(item.body, Status):
+            self._commit_status(item, item.body)
+        else:
+            write(self._conn, [item], self._catalogue)
 
     def touch(self, heard: Sequence[Heard]) -> None:
         """Note when devices were last heard; asks the database in any case, so that its absence is noticed.

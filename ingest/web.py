@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from storage.connect import connect
-from storage.ledger import gap_totals
+from storage.gaps import gap_totals
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - Prometheus comes from another machine
 

@@ -48,11 +48,6 @@ HELD: Final = """
     WHERE stream = ANY(%s)"""
 ACCOUNTED: Final = "SELECT stream, (received + given_up + discarded)::text FROM ledger WHERE device_id = %s"
 
-GAP_TOTALS: Final = """
-    SELECT coalesce(sum(messages) FILTER (WHERE explained), 0)::bigint,
-           coalesce(sum(messages) FILTER (WHERE NOT explained), 0)::bigint
-    FROM gap"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -132,13 +127,6 @@ def held(conn: psycopg.Connection, streams: Iterable[str]) -> dict[str, Held]:
 def accounted(conn: psycopg.Connection, device_id: int) -> dict[str, list[Range]]:
     """All that the device need not send again, of its streams that are not folded."""
     return {stream: _parse(text) for stream, text in conn.execute(ACCOUNTED, [device_id])}
-
-
-def gap_totals(conn: psycopg.Connection) -> tuple[int, int]:
-    """Messages that the database has not got: with an explanation, and without."""
-    row = conn.execute(GAP_TOTALS).fetchone()
-    assert row is not None
-    return row[0], row[1]
 
 
 def serialise_foreign(conn: psycopg.Connection) -> None:

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import psycopg
+from psycopg import Connection
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 MAX_MESSAGES: Final = 1000  # kept of one device
@@ -23,6 +25,20 @@ TALLY: Final = """
 KEEP: Final = """
     COPY rejected (received, device, topic, stream, seq, content_type, properties, reason, detail, payload)
     FROM STDIN (FORMAT binary)"""
+LIST: Final = """
+    SELECT id, received, device, topic, stream, seq, reason, detail, octet_length(payload) AS bytes FROM rejected
+    WHERE (%(device)s::text IS NULL OR device = %(device)s) AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    ORDER BY id DESC LIMIT %(limit)s"""
+IDS: Final = """
+    SELECT id FROM rejected
+    WHERE (%(device)s::text IS NULL OR device = %(device)s) AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    ORDER BY id"""
+READ: Final = """
+    SELECT received, device, topic, stream, seq, content_type, properties, reason, detail, payload FROM rejected
+    WHERE id = %s"""
+TALLIES: Final = (
+    "SELECT device, reason, messages, discarded, last_at FROM rejected_tally ORDER BY messages DESC, device"
+)
 TYPES: Final = ["timestamptz", "text", "text", "text", "int8", "text", "jsonb", "text", "text", "bytea"]
 
 
@@ -40,6 +56,32 @@ class Rejected:
     reason: str
     detail: str
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A line about a kept message."""
+
+    id: int
+    received: datetime
+    device: str
+    topic: str
+    stream: str | None
+    seq: int | None
+    reason: str
+    detail: str
+    bytes: int  # of payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many messages of a device were rejected for a reason."""
+
+    device: str
+    reason: str
+    messages: int
+    discarded: int  # of them, those too many to keep
+    last_at: datetime
 
 
 def keep(conn: psycopg.Connection, messages: Sequence[Rejected]) -> list[bool]:
@@ -79,3 +121,33 @@ def _copy(conn: psycopg.Connection, messages: Sequence[Rejected]) -> None:
 def _clean(text: str) -> str:
     """What is kept must be storable, whatever came."""
     return text.replace("\x00", "\\0").encode("utf-8", "replace").decode()
+
+
+def list_kept(
+    conn: Connection[Any], *, device: str | None = None, reason: str | None = None, limit: int = 100
+) -> list[Kept]:
+    """Kept messages, newest first, without their payloads."""
+    with conn.cursor(row_factory=class_row(Kept)) as cursor:
+        return cursor.execute(LIST, {"device": device, "reason": reason, "limit": limit}).fetchall()
+
+
+def tallies(conn: Connection[Any]) -> list[Tally]:
+    """How many messages were rejected ever, by device and reason, most first."""
+    with conn.cursor(row_factory=class_row(Tally)) as cursor:
+        return cursor.execute(TALLIES).fetchall()
+
+
+def read(conn: Connection[Any], kept_id: int) -> Rejected | None:
+    """One kept message whole; None where it is no more."""
+    with conn.cursor(row_factory=class_row(Rejected)) as cursor:
+        return cursor.execute(READ, [kept_id]).fetchone()
+
+
+def ids(conn: Connection[Any], *, device: str | None = None, reason: str | None = None) -> list[int]:
+    """All kept messages of a device, or with a reason, in the order in which they came."""
+    return [row[0] for row in conn.execute(IDS, {"device": device, "reason": reason})]
+
+
+def remove(conn: Connection[Any], kept_id: int) -> bool:
+    """Take out a message that the caller's transaction stores; False where somebody else has."""
+    return conn.execute("DELETE FROM rejected WHERE id = %s", [kept_id]).rowcount == 1
