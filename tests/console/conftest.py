@@ -1,0 +1,137 @@
+"""A real console on a real database, looked at in a real Chromium."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page
+
+from console.doors import add_user
+from ngatu.child import Child, Program
+from ngatu.guard import Guard
+from ngatu.ports import free_port
+from storage.users import Role
+from tests.console.city import City, settle
+from tests.servers import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "wireless-dragon"
+PEOPLE: dict[str, Role] = {"admin": "admin", "lan": "operator", "minh": "operator", "phuong": "planner"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A console that runs, with its database."""
+
+    url: str
+    dsn: str
+    process: Child
+
+    def api(self, name: str = "lan") -> httpx.Client:
+        """Return a client that is logged in by HTTP Basic."""
+        return httpx.Client(base_url=self.url, auth=(name, PASSWORD), timeout=20)
+
+    def healthy(self) -> bool:
+        """Tell whether it says that it can work."""
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=10).is_success
+        except httpx.HTTPError:
+            return False
+
+
+Start = Callable[[str], AbstractContextManager[Site]]
+OpenPage = Callable[..., Page]
+
+
+def program(dsn: str, port: int, log: Path, **more: str) -> Program:
+    environ = {
+        "NGATU_DSN": dsn,
+        "NGATU_PORT": str(port),
+        "NGATU_ADMIN_PASSWORD": PASSWORD,
+        "NGATU_STORAGE_SECRET": "0123456789abcdef0123",
+    }
+    command = (sys.executable, "-m", "console")
+    return Program(name="console", command=command, log=log, environ=environ | more, cwd=ROOT)
+
+
+@pytest.fixture(scope="session")
+def start_console(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Start a console on a database; use it in `with`."""
+
+    @contextmanager
+    def start(dsn: str) -> Iterator[Site]:
+        port = free_port()
+        child = Child(program(dsn, port, tmp_path_factory.mktemp("console") / "log"), guard)
+        site = Site(url=f"http://127.0.0.1:{port}", dsn=dsn, process=child)
+        child.start()
+        try:
+            child.wait_ready(site.healthy, timeout=30)
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                for name, role in PEOPLE.items():
+                    add_user(conn, name, PASSWORD, role)
+            yield site
+        finally:
+            child.stop()
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def site(postgres_server: PostgresServer, template_db: str, start_console: Start) -> Iterator[Site]:
+    """A console of this module, on a fresh database."""
+    with postgres_server.database(template_db) as dsn, start_console(dsn) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def city(site: Site) -> Iterator[City]:
+    """What the console shows; each test adds its own to it."""
+    with psycopg.connect(site.dsn, autocommit=True) as conn:
+        yield settle(conn)
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: Site) -> Iterator[OpenPage]:
+    """Open a page as somebody who is logged in, in a browser of their own."""
+    with ExitStack() as stack:
+
+        def go(
+            path: str = "/",
+            name: str = "lan",
+            *,
+            width: int = 1440,
+            language: str = "en",
+            theme: str = "light",
+            at: Site = site,
+        ) -> Page:
+            context = chromium.new_context(
+                viewport={"width": width, "height": 900},
+                locale=language,
+                color_scheme="dark" if theme == "dark" else "light",
+            )
+            stack.callback(context.close)
+            page = context.new_page()
+            page.goto(f"{at.url}/login")
+            page.fill("[name=name]", name)
+            page.fill("[name=password]", PASSWORD)
+            page.click("button.btn-main")
+            page.wait_for_url(f"{at.url}/")
+            if path != "/":
+                page.goto(at.url + path)
+            return page
+
+        yield go
+
+
+@pytest.fixture
+def desk(open_page: OpenPage, city: City) -> Page:
+    """The alerts page before an operator, once it is live."""
+    city.heard()
+    page = open_page()
+    page.wait_for_selector("[data-last-message]")
+    return page
