@@ -122,7 +122,7 @@ def checksum(*values: object) -> int:
 
 
 def connect(path: Path, budget: int) -> sqlite3.Connection:
-    """Open for writing: what is committed survives a power cut.
+    """Open for writing: what is committed survives a power cut. Nothing is changed yet.
 
     Raises:
         sqlite3.DatabaseError: not a database, or damaged.
@@ -135,11 +135,27 @@ def connect(path: Path, budget: int) -> sqlite3.Connection:
         conn.execute("PRAGMA journal_size_limit = 4194304")
         conn.execute("PRAGMA cache_size = -1024")
         conn.execute(f"PRAGMA max_page_count = {budget * 5 // 4 // PAGE + 1024}")
-        conn.executescript(SCHEMA)
+        conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def version(conn: sqlite3.Connection) -> int:
+    """Of the schema; 0: there is none."""
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def make(conn: sqlite3.Connection) -> None:
+    """Make the tables where they are missing."""
+    if version(conn) != VERSION:
+        conn.executescript(SCHEMA)
+
+
+def frames(conn: sqlite3.Connection) -> int:
+    """How many frames of the write-ahead log SQLite takes for good; they are copied into the file."""
+    return max(0, int(conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]))
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ from edge import announced, boxfile, clock, ranges
 from edge.boxfile import GivenUp, Row, Stream, Torn
 from edge.eviction import evict
 from edge.outgoing import URGENT, Outgoing
-from edge.salvage import salvaged
+from edge.salvage import opened, salvaged
 from edge.work import Work
 from events.envelope import MessageId
 from events.message import MAX_BYTES
@@ -83,7 +83,7 @@ class Outbox:
         self._next_seq: dict[str, int] = {}
         self._work = Work()
         self._closing = self._failing = False
-        self._conn = _opened(path, self.budget)
+        self._conn = opened(path, self.budget)
         self._load()
         self._thread = Thread(target=self._keep_writing, name="outbox", daemon=True)
         self._thread.start()
@@ -305,6 +305,8 @@ class Outbox:
         with self._memory:
             self._totals = totals
             self._apply(progress, finished, victims)
+        if finished:
+            self.keep_announced()
 
     def _apply(self, progress: dict[str, Stream], finished: set[str], victims: dict[str, list[int]]) -> None:
         for name, stream in progress.items():
@@ -374,28 +376,3 @@ def _locked(path: Path) -> int:
         os.close(handle)
         raise OutboxBusy(f"{path}: another agent uses this outbox; end it, or give each its own folder") from error
     return handle
-
-
-def _opened(path: Path, budget: int) -> sqlite3.Connection:
-    try:
-        return _verified(path, budget)
-    except (sqlite3.DatabaseError, Torn) as error:
-        if isinstance(error, sqlite3.OperationalError) and not _damaged(error):
-            raise OSError(f"{path}: {error}") from error
-        log.error("outbox path=%s torn=%s: set aside, taking over what can be read", path, error)  # noqa: TRY400 - a line, not a trace
-        return salvaged(path, budget)
-
-
-def _damaged(error: sqlite3.OperationalError) -> bool:
-    """A torn file can also look like one that can't be opened, is read-only or of another schema."""
-    return error.sqlite_errorname.split("_")[1] not in {"BUSY", "LOCKED", "FULL", "READONLY", "PERM", "CANTOPEN"}
-
-
-def _verified(path: Path, budget: int) -> sqlite3.Connection:
-    conn = boxfile.connect(path, budget)
-    try:
-        boxfile.verify(conn)
-    except BaseException:
-        conn.close()
-        raise
-    return conn

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from edge import announced, boxfile, ranges
-from edge.boxfile import PAGE, GivenUp, Row, Stream
+from edge.boxfile import PAGE, GivenUp, Row, Stream, Torn
 from edge.outgoing import RANKS
 from events.envelope import ID
 
@@ -41,6 +41,75 @@ class Salvaged:
     notes: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
+def opened(path: Path, budget: int) -> sqlite3.Connection:
+    """Open an outbox's file, or make it; a torn one is replaced by what can be read of it.
+
+    Raises:
+        OSError: the place can't be read or written.
+    """
+    wal_path = path.with_name(f"{path.name}-wal")
+    wal = wal_path.read_bytes() if wal_path.exists() else b""
+    try:
+        return _whole(path, budget, wal)
+    except (sqlite3.DatabaseError, Torn) as error:
+        if isinstance(error, sqlite3.OperationalError) and not _damaged(error):
+            raise OSError(f"{path}: {error}") from error
+        log.error("outbox path=%s torn=%s: set aside, taking over what can be read", path, error)  # noqa: TRY400 - a line, not a trace
+        if wal:
+            wal_path.write_bytes(wal)  # SQLite throws away what it cannot use
+        return salvaged(path, budget)
+
+
+def _damaged(error: sqlite3.OperationalError) -> bool:
+    """A torn file can also look like one of another schema, or one that can't be read to its end."""
+    elsewhere = {"BUSY", "LOCKED", "FULL", "READONLY", "PERM", "CANTOPEN"}
+    return error.sqlite_errorname.split("_")[1] not in elsewhere
+
+
+def _whole(path: Path, budget: int, wal: bytes) -> sqlite3.Connection:
+    """Open and read everything once.
+
+    Raises:
+        Torn: something is damaged, or missing.
+        sqlite3.DatabaseError: the same, in SQLite's words.
+    """
+    told = announced.read(path).streams
+    conn = boxfile.connect(path, budget)
+    try:
+        _check_not_emptied(conn, was_used=bool(wal or told))
+        boxfile.make(conn)
+        boxfile.verify(conn)
+        _check_complete(conn, wal, told)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _check_not_emptied(conn: sqlite3.Connection, *, was_used: bool) -> None:
+    if was_used and boxfile.version(conn) == 0:
+        raise Torn("it is empty, and was not")
+
+
+def _check_complete(conn: sqlite3.Connection, wal: bytes, told: dict[str, tuple[str, int, int]]) -> None:
+    if _commits_behind(wal, boxfile.frames(conn)):
+        raise Torn("its log breaks off before its end")
+    streams = boxfile.load_streams(conn)
+    for name, (_, last, _) in told.items():
+        if name not in streams or streams[name].last < last:
+            raise Torn(f"stream {name} was told up to {last}, and is missing or shorter")
+
+
+def _commits_behind(wal: bytes, good: int) -> bool:
+    """Whether the log holds a committed transaction behind the `good` frames that SQLite could use."""
+    salts = wal[16:24]
+    for at in range(WAL_HEADER + good * (PAGE + FRAME_HEADER), len(wal) - FRAME_HEADER + 1, PAGE + FRAME_HEADER):
+        commits = wal[at + 4 : at + 8] != bytes(4)
+        if commits and (good == 0 or wal[at + 8 : at + 16] == salts):
+            return True
+    return False
+
+
 def salvaged(path: Path, budget: int) -> sqlite3.Connection:
     """Set the torn file aside, make a new one, and take over what can be read.
 
@@ -50,11 +119,12 @@ def salvaged(path: Path, budget: int) -> sqlite3.Connection:
     found = read(aside)
     missing = _missing(found, announced.read(path))
     conn = boxfile.connect(path, budget)
+    boxfile.make(conn)
     with boxfile.transaction(conn):
         ordered = sorted(found.rows.values(), key=lambda row: row.id)
         conn.executemany(boxfile.INSERT, [row._replace(id=number) for number, row in enumerate(ordered, start=1)])
         boxfile.save_streams(conn, found.streams)
-        boxfile.save_given_up(conn, found.streams, found.given_up)
+        boxfile.save_given_up(conn, {name for name, _ in found.given_up}, found.given_up)
         boxfile.save_notes(conn, {key: value for key, (_, value) in sorted(found.notes.items(), key=_by_rev)})
     log.warning(
         "salvaged messages=%d streams=%d missing=%d kept=%s", len(found.rows), len(found.streams), missing, aside

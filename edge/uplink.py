@@ -106,11 +106,11 @@ class Uplink:
         """Send until `stop` is set (and `wake` called), then say goodbye."""
         failures = 0
         while not stop.is_set():
-            started = time.monotonic()
+            self._settled = math.inf
             refused = self._session(stop)
             self._window.lost()
             self._unanswered.clear()
-            failures = 1 if time.monotonic() - started > RETRY_MOST_S else failures + 1
+            failures = 1 if self._settled < math.inf else failures + 1  # a broker that let us in is not a failing one
             most = REFUSED_S if refused else min(RETRY_MOST_S, 2.0**failures / 2)
             stop.wait(random.uniform(most / 4, most))  # noqa: S311 - jitter is no secret
 
@@ -135,7 +135,6 @@ class Uplink:
 
     def _serve(self, link: Link, stop: Event) -> None:
         hello = time.monotonic() + HELLO_S
-        self._settled = math.inf
         while not stop.is_set():
             link.wait(self._wake, self._patience(link))
             now = time.monotonic()

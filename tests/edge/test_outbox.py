@@ -328,6 +328,7 @@ class Model(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.outbox.close()
+        assert not list(self.folder.glob("*.torn-*"))
 
 
 def test_whatever_happens_every_message_is_kept_stored_or_accounted_for(tmp_path: Path) -> None:
@@ -335,7 +336,7 @@ def test_whatever_happens_every_message_is_kept_stored_or_accounted_for(tmp_path
     run_state_machine_as_test(
         Model,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, derandomize=True,
+            max_examples=25, stateful_step_count=20, deadline=None, derandomize=True,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )  # fmt: skip
