@@ -26,6 +26,12 @@ FROM reading r JOIN series s ON s.id = r.series_id JOIN device d ON d.id = s.dev
 WHERE r.at > %s
 GROUP BY 1"""
 
+NEWEST_INCIDENT: Final = """
+SELECT d.name, max(i.decided_at)
+FROM incident i JOIN device d ON d.id = i.device_id
+WHERE i.decided_at > %s
+GROUP BY 1"""
+
 FORGET: Final = (
     "DELETE FROM reading WHERE at <= %(until)s",
     "DELETE FROM evidence WHERE at <= %(until)s",
@@ -71,6 +77,11 @@ def gaps(conn: Connection) -> list[Gap]:
 def freshest(conn: Connection, since: datetime) -> dict[str, datetime]:
     """Return, for each device with readings later than `since`, the time of its latest."""
     return {str(device): at for device, at in conn.execute(FRESHEST, [since])}
+
+
+def newest_incidents(conn: Connection, since: datetime) -> dict[str, datetime]:
+    """Return, for each device with incidents decided later than `since`, when its latest was."""
+    return {str(device): at for device, at in conn.execute(NEWEST_INCIDENT, [since])}
 
 
 def forget(conn: Connection, until: datetime) -> None:

@@ -12,7 +12,7 @@ from ngatu.child import Child
 from ngatu.faults.inflict import inflicted
 from ngatu.faults.plan import Fault
 from ngatu.faults.report import Report
-from ngatu.faults.site import QUIET, City
+from ngatu.faults.site import QUIET, Agent, City
 from ngatu.faults.truth import Log, Made
 from ngatu.faults.verdict import INCIDENT, Books, Finding
 from ngatu.faults.watch import AlertWatch
@@ -24,6 +24,7 @@ RECOVERY_S: Final = 60.0  # longer than this is not recovered
 DRAIN_S: Final = 90.0
 CHECK_EVERY: Final = 20  # rounds
 KEEP_S: Final = 30.0  # younger than this is not forgotten
+SLOW_S: Final = 1.0  # an alert should take less
 MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
 
 
@@ -48,6 +49,7 @@ class Campaign:
         for agent in self._city.agents:
             agent.start()
         if self._recovered(time.time()):
+            self._calm_since = time.time()
             for fault in faults:
                 if not self._round(fault):
                     break
@@ -80,28 +82,44 @@ class Campaign:
         return not self.report.lost
 
     def _recovered(self, since: float) -> bool:
-        """Wait until readings made after `since` are stored, of every agent."""
+        """Wait until all ingest processes are well, and readings and incidents after `since` are stored, of all agents."""
         deadline = time.monotonic() + RECOVERY_S
         moment = datetime.fromtimestamp(since, UTC)
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
-            while len(audit.freshest(conn, moment)) < len(self._city.agents):
+            everyone = {agent.device for agent in self._city.agents}
+            while everyone > (audit.freshest(conn, moment).keys() & audit.newest_incidents(conn, moment).keys()):
                 if time.monotonic() > deadline:
                     return False
                 time.sleep(0.05)
+        while not all(ingest.well() for ingest in self._city.ingests):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
         return True
 
     def _look_around(self, fault: Fault) -> None:
         """Read the logs; notice evictions where none should be, and processes that ended by themselves."""
         self._read_logs()
+        if fault.kind == "budget_filled":
+            self._wait_until_told(self._city.agents[fault.target])
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
             given_up = sum(gap.last - gap.first + 1 for gap in audit.gaps(conn) if gap.explained)
         if fault.kind != "budget_filled":
             self.report.evicted_outside += max(0, given_up - self._given_up)
         self._given_up = given_up
         for ingest in self._city.ingests:
-            self._revive(ingest, ingest.start)
+            self._revive(ingest.child, ingest.child.start)
         for agent in self._city.agents:
             self._revive(agent.child, agent.start)
+
+    def _wait_until_told(self, agent: Agent) -> None:
+        """Wait until the database knows what an agent gave up."""
+        deadline = time.monotonic() + RECOVERY_S
+        while agent.evicts():
+            if time.monotonic() > deadline:
+                self.report.problems.append(f"{agent.device} gave up messages, and could not say so")
+                return
+            time.sleep(0.1)
 
     def _revive(self, child: Child, start: Callable[[], None]) -> None:
         if not child.running:
@@ -125,6 +143,8 @@ class Campaign:
                 continue
             delay = announced - decided
             if any(begin <= decided <= end for begin, end in self._peace[-3:]):
+                if delay > SLOW_S:
+                    log.warning("slow incident=%s delay_s=%.2f decided=%.2f", incident, delay, decided)
                 self.report.alerts += 1
                 self.report.max_alert_delay_s = max(self.report.max_alert_delay_s, delay)
             else:

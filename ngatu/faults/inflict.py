@@ -9,7 +9,7 @@ from ngatu.faults.plan import Fault, Kind
 from ngatu.faults.site import PACE, SMALL_BUDGET, Agent, City, Pace
 
 LATENCY_S: Final = 0.3
-FLOOD: Final = Pace(readings=4000, incidents=20)
+FLOOD: Final = Pace(readings=2000, incidents=20, still_bytes=50_000)
 OVERFULL: Final = 20.0  # seconds for an agent to make more than its budget holds
 
 
@@ -40,7 +40,7 @@ def _wipe_broker(city: City, _target: int) -> Callable[[], None]:
 
 
 def _kill_ingest(city: City, target: int) -> Callable[[], None]:
-    ingest = city.ingests[target]
+    ingest = city.ingests[target].child
     ingest.kill()
     return ingest.start
 

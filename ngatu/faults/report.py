@@ -28,7 +28,7 @@ class Report:
     max_alert_delay_s: float = 0.0  # decided → announced by the database, while nothing was broken
     max_alert_delay_in_faults_s: float = 0.0
     alerts: int = 0  # incidents that the first of these two was measured on
-    recovery_s: dict[Kind, list[float]] = field(default_factory=dict)  # mended → readings of all agents stored again
+    recovery_s: dict[Kind, list[float]] = field(default_factory=dict)  # from mended to all well, each round
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

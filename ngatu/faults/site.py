@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import OK
 from pathlib import Path
 from typing import Final
+from urllib.request import urlopen
 
 import yaml
 
@@ -40,8 +42,9 @@ class Commands:
 class Pace:
     """What an agent's generator makes."""
 
-    readings: int = 40  # a second
-    incidents: float = 0.5  # a second, each with a still
+    readings: int = 40  # a second, in messages of a tenth of a second
+    incidents: float = 2  # a second, each with a still
+    still_bytes: int = 4096
 
 
 PACE: Final = Pace()
@@ -90,6 +93,7 @@ class Agent:
             "rate": pace.readings,
             "series": 10,
             "incidents_per_s": pace.incidents,
+            "still_bytes": pace.still_bytes,
             "log": self.log.name,
         }
         document = {
@@ -98,9 +102,26 @@ class Agent:
             "broker": {"url": f"mqtt://127.0.0.1:{self.line.port}", "keepalive_s": 5},
             "outbox": {"budget": budget},
             "uplink": {"status_s": 1, "resend_s": 1, "resend_max_s": 5},
+            "sensors_s": 0.1,
             "sensors": [generator] if pace != QUIET else [],
         }
         self.file.write_text(yaml.safe_dump(document))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """One ingest process."""
+
+    child: Child
+    metrics_port: int
+
+    def well(self) -> bool:
+        """Whether it says that broker and database are there."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=2) as answer:
+                return bool(answer.status == OK)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +132,7 @@ class City:
     site: mosquitto.BrokerSite
     database: Child
     broker: Child
-    ingests: tuple[Child, ...]
+    ingests: tuple[Ingest, ...]
     agents: tuple[Agent, ...]
     lines: tuple[Line, ...]  # of the agents, then of each ingest process: to the broker, to the database
 
@@ -152,9 +173,7 @@ def city(folder: Path, packages: Path, commands: Commands) -> Iterator[City]:
             site=site,
             database=Child(postgres.program(cluster), guard),
             broker=Child(mosquitto.program(site), guard),
-            ingests=tuple(
-                Child(_ingest(folder, number, commands, *ports), guard) for number, ports in enumerate(backhaul, 1)
-            ),
+            ingests=tuple(_ingest(folder, number, commands, lines, guard) for number, lines in enumerate(backhaul, 1)),
             agents=tuple(
                 _agent(folder, device, line, commands, guard) for device, line in zip(DEVICES, field, strict=True)
             ),
@@ -165,15 +184,17 @@ def city(folder: Path, packages: Path, commands: Commands) -> Iterator[City]:
         migrate(postgres.ensure_database(cluster, DATABASE))
         stack.callback(made.broker.stop)
         made.start_broker()
-        for child in (*made.ingests, *(agent.child for agent in made.agents)):
+        for child in (part.child for parts in (made.ingests, made.agents) for part in parts):
             stack.callback(child.stop)
         for ingest in made.ingests:
-            ingest.start()
+            ingest.child.start()
         yield made
 
 
-def _ingest(folder: Path, number: int, commands: Commands, broker: Line, database: Line) -> Program:
-    return Program(
+def _ingest(folder: Path, number: int, commands: Commands, lines: tuple[Line, Line], guard: Guard) -> Ingest:
+    broker, database = lines
+    port = free_port()
+    program = Program(
         name=f"ingest-{number}",
         command=commands.ingest,
         log=folder / f"ingest-{number}.log",
@@ -182,10 +203,11 @@ def _ingest(folder: Path, number: int, commands: Commands, broker: Line, databas
             "HOME": str(folder),
             "NGATU_DSN": f"postgresql://postgres@127.0.0.1:{database.port}/{DATABASE}",
             "NGATU_MQTT_URL": f"mqtt://127.0.0.1:{broker.port}",
-            "NGATU_METRICS_PORT": str(free_port()),
+            "NGATU_METRICS_PORT": str(port),
         },
         cwd=CHECKOUT,
     )
+    return Ingest(child=Child(program, guard), metrics_port=port)
 
 
 def _agent(folder: Path, device: str, line: Line, commands: Commands, guard: Guard) -> Agent:
