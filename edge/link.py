@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_S: Final = 10.0
 UNSENT_BYTES: Final = 32 * 1024  # waits in the kernel at most; what is more urgent overtakes the rest
+PROTOCOL_ERROR: Final = 0x82
 DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
 
 
@@ -86,6 +87,7 @@ class Link:
         """
         self.ready = False  # the broker knows us, and we hear acks
         self.refused = False  # it does not want us: trying soon again is of no use
+        self.offended = False  # it ended the connection, or answered what cannot be understood: not the network's fault
         self.receive_maximum = DEFAULT_RECEIVE_MAXIMUM
         self.packet_maximum = 268_435_455
         self._address = address
@@ -212,6 +214,7 @@ class Link:
 
     def _on_disconnect(self, _client: object, _data: object, flags: Any, reason: Any, _properties: object) -> None:
         self.ready = False
+        self.offended = flags.is_disconnect_packet_from_server or reason.value == PROTOCOL_ERROR
         if flags.is_disconnect_packet_from_server:
             self.refused = reason.value in {0x8E, 0x87, 0x8B}  # taken over, not authorised, shutting down
             hint = "; does another agent use this device's name?" if reason.value == 0x8E else ""

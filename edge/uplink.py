@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 BURST: Final = 128  # messages between two looks at what the broker says
 RETRY_MOST_S: Final = 30.0
 FETCH: Final = {0: 32, 1: 2, 6: 1}  # messages read ahead by rank, else BURST: pictures are large
+STRIKES: Final = 3  # how often a message alone may make the broker break off, until it is given up
 REFUSED_S: Final = 30.0  # between two tries of a kind, or a connection, that the broker does not allow
 HELLO_S: Final = 10.0  # for the broker's answer to CONNECT and SUBSCRIBE
 SETTLE_S: Final = 0.1  # the retained ack comes right behind: what it covers need not be sent again
@@ -86,6 +87,7 @@ class Uplink:
         self._read_up_to: dict[int, int] = {}  # rank → place in the outbox
         self._unanswered: dict[int, Row] = {}  # packet id → message
         self._paused: dict[int, float] = {}  # rank → until when the broker does not want it
+        self._suspects: dict[int, int] = {}  # place in the outbox → how often the broker broke off at it alone
         self._more = False  # the last burst left something to send
         self._settled = 0.0  # from when on we know what is stored, and send
         self._frames: deque[tuple[bytes, tuple[tuple[str, str], ...]]] = deque(maxlen=4)
@@ -107,19 +109,32 @@ class Uplink:
         failures = 0
         while not stop.is_set():
             self._settled = math.inf
-            refused = self._session(stop)
+            link = self._session(stop)
+            if link.offended:
+                self._suspect()
             self._window.lost()
             self._unanswered.clear()
             failures = 1 if self._settled < math.inf else failures + 1  # a broker that let us in is not a failing one
-            most = REFUSED_S if refused else min(RETRY_MOST_S, 2.0**failures / 2)
+            most = REFUSED_S if link.refused else min(RETRY_MOST_S, 2.0**failures / 2)
             stop.wait(random.uniform(most / 4, most))  # noqa: S311 - jitter is no secret
 
     def close(self) -> None:
         """After the outbox is closed, and nobody wakes us any more."""
         os.close(self._wake)
 
-    def _session(self, stop: Event) -> bool:
-        """One connection, to its end; return whether the broker refused it."""
+    def _suspect(self) -> None:
+        """The broker broke off: one of the messages that it had not answered is why. Alone, three times: it is this."""
+        unanswered = list(self._unanswered.values())
+        alone = len(unanswered) == 1 and unanswered[0].id in self._suspects
+        for row in unanswered:
+            self._suspects[row.id] = self._suspects.get(row.id, 0) + alone
+            if self._suspects[row.id] >= STRIKES:
+                del self._suspects[row.id]
+                self._window.drop(row)
+                self._outbox.give_up(row, "refused")
+
+    def _session(self, stop: Event) -> Link:
+        """One connection, to its end."""
         self._connection, self._n = self._outbox.next_connection(), 0
         will = to_json(Status(state="offline", connection=self._connection, n=LAST_WORD))
         link = Link(self._address, self._device, will, heard=self._heard, taken=self._taken)
@@ -131,7 +146,7 @@ class Uplink:
         except OSError as error:
             log.warning("uplink broker=%s error=%s", self._address, error)
             link.abandon()
-        return link.refused
+        return link
 
     def _serve(self, link: Link, stop: Event) -> None:
         hello = time.monotonic() + HELLO_S
@@ -161,7 +176,7 @@ class Uplink:
         return min(1.0, max(0.01, next_thing - now))
 
     def _room(self, link: Link, rank: int) -> int:
-        return min(self._window.room(rank), link.receive_maximum - len(self._unanswered))
+        return min(self._window.room(rank), self._unanswered_room(link))
 
     def _send(self, link: Link) -> None:
         if self._outbox.generation != self._generation:
@@ -175,7 +190,7 @@ class Uplink:
             if rank <= URGENT:
                 self._ahead.pop(rank, None)  # a newer one may have come
             for sent in again:
-                if sent.rank == rank and left > 0 and not link.busy and self._unanswered_room(link):
+                if sent.rank == rank and left > 0 and not link.busy and self._unanswered_room(link) > 0:
                     left -= self._send_again(link, sent.id)
             while left > 0 and not link.busy and self._room(link, rank) > 0:
                 row = self._next(rank, min(left, self._room(link, rank)))
@@ -191,6 +206,7 @@ class Uplink:
         self._window.clear()
         self._ahead.clear()
         self._read_up_to.clear()
+        self._suspects.clear()
 
     def _is_paused(self, rank: int, now: float) -> bool:
         return self._paused.get(rank, 0.0) > now
@@ -202,8 +218,9 @@ class Uplink:
         self._ahead.pop(rank, None)
         self._read_up_to.pop(rank, None)
 
-    def _unanswered_room(self, link: Link) -> bool:
-        return len(self._unanswered) < link.receive_maximum
+    def _unanswered_room(self, link: Link) -> int:
+        """How many more messages the broker takes before it answers; one by one where a message is suspected."""
+        return (1 if self._suspects else link.receive_maximum) - len(self._unanswered)
 
     def _next(self, rank: int, limit: int) -> Row | None:
         """The next message of a rank that is not yet under way."""
@@ -241,6 +258,8 @@ class Uplink:
     def _taken(self, mid: int, reason: int) -> None:
         """The broker has answered a PUBLISH."""
         row = self._unanswered.pop(mid, None)
+        if row is not None:
+            self._suspects.pop(row.id, None)
         if row is None or reason < 0x80:
             return
         if reason in FATAL:
@@ -264,9 +283,11 @@ class Uplink:
         elif isinstance(body, Command):
             self._on_command(body)
         elif isinstance(body, Mapping):
-            self._settled = 0.0
             self._window.stored(body, time.monotonic())
             self._outbox.acknowledge(body)
+            if self._settled > 0.0:
+                self._outbox.commit()  # what is stored is gone from the disk before anything is read from it
+                self._settled = 0.0
 
     def _say_status(self, link: Link) -> None:
         if time.monotonic() >= self._status_due:
