@@ -216,9 +216,19 @@ export default {
       this.ready = true;
       if (!this.selected && window.innerWidth > 900 && this.ordered.length) this.selected = this.ordered[0].id;
     },
+    // The first is drawn at once; in a flood the list is drawn four times a second, not for each of them.
     apply(facts) {
+      (this.pending ??= []).push(...facts.alerts);
+      const wait = (this.drawn || 0) + 250 - Date.now();
+      if (wait <= 0) this.flush();
+      else this.flushing ??= setTimeout(this.flush, wait);
+    },
+    flush() {
+      clearTimeout(this.flushing);
+      this.flushing = null;
+      this.drawn = Date.now();
       const hold = this.anchor();
-      const arrived = facts.alerts.filter((alert) => this.put(alert) && alert.status === "new");
+      const arrived = this.pending.splice(0).filter((alert) => this.put(alert) && alert.status === "new");
       if (Object.keys(this.alerts).length > MOST) this.trim();
       if (arrived.length) this.tell(arrived);
       this.$nextTick(() => this.keep(hold, arrived.length));

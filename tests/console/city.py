@@ -92,7 +92,7 @@ class City:
     def readings(self, series: str, values: list[tuple[datetime, float, int]], device: str = "camera-a") -> int:
         """Store (at, value, quality) of a series; return its number."""
         row = self.conn.execute(
-            "INSERT INTO series (device_id, name) SELECT id, %s FROM device WHERE name = %s"
+            "INSERT INTO series (device_id, name, period_s) SELECT id, %s, 60 FROM device WHERE name = %s"
             " ON CONFLICT (device_id, name) DO UPDATE SET name = excluded.name RETURNING id",
             (series, device),
         ).fetchone()

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from console.doors import add_user
 from ngatu.child import Child, Program
@@ -21,7 +21,13 @@ from tests.servers import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "wireless-dragon"
-PEOPLE: dict[str, Role] = {"admin": "admin", "lan": "operator", "minh": "operator", "phuong": "planner"}
+PEOPLE: dict[str, Role] = {
+    "admin": "admin",
+    "lan": "operator",
+    "minh": "operator",
+    "phuong": "planner",
+    "tam": "operator",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class Site:
     def api(self, name: str = "lan") -> httpx.Client:
         """Return a client that is logged in by HTTP Basic."""
         return httpx.Client(base_url=self.url, auth=(name, PASSWORD), timeout=20)
+
+    def session(self, name: str) -> str:
+        """Log in; return the session's key."""
+        answer = httpx.post(f"{self.url}/login", data={"name": name, "password": PASSWORD}, timeout=20)
+        return answer.cookies["ngatu_session"]
 
     def healthy(self) -> bool:
         """Tell whether it says that it can work."""
@@ -95,8 +106,17 @@ def city(site: Site) -> Iterator[City]:
         yield settle(conn)
 
 
+@pytest.fixture(scope="module")
+def browsers() -> Iterator[dict[tuple[object, ...], BrowserContext]]:
+    """Browsers of people who have logged in, kept for the module: their caches are warm, as an operator's are."""
+    kept: dict[tuple[object, ...], BrowserContext] = {}
+    yield kept
+    for context in kept.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(chromium: Browser, site: Site) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, site: Site, browsers: dict[tuple[object, ...], BrowserContext]) -> Iterator[OpenPage]:
     """Open a page as somebody who is logged in, in a browser of their own."""
     with ExitStack() as stack:
 
@@ -109,20 +129,18 @@ def open_page(chromium: Browser, site: Site) -> Iterator[OpenPage]:
             theme: str = "light",
             at: Site = site,
         ) -> Page:
-            context = chromium.new_context(
-                viewport={"width": width, "height": 900},
-                locale=language,
-                color_scheme="dark" if theme == "dark" else "light",
-            )
-            stack.callback(context.close)
-            page = context.new_page()
-            page.goto(f"{at.url}/login")
-            page.fill("[name=name]", name)
-            page.fill("[name=password]", PASSWORD)
-            page.click("button.btn-main")
-            page.wait_for_url(f"{at.url}/")
-            if path != "/":
-                page.goto(at.url + path)
+            which = (at.url, name, width, language, theme)
+            if which not in browsers:
+                context = chromium.new_context(
+                    viewport={"width": width, "height": 900},
+                    locale=language,
+                    color_scheme="dark" if theme == "dark" else "light",
+                )
+                context.add_cookies([{"name": "ngatu_session", "value": at.session(name), "url": at.url}])
+                browsers[which] = context
+            page = browsers[which].new_page()
+            stack.callback(page.close)
+            page.goto(at.url + path)
             return page
 
         yield go
