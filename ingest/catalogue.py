@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,16 @@ MAX_KNOWN: Final = 500_000  # streams or series remembered; more than that, and 
 Label = tuple[str, str | None]  # a series' name, and the unit that a reading names
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What is known of series, by code."""
+
+    series_id: NDArray[np.int32]
+    minimum: NDArray[np.float64]  # NaN: not declared
+    maximum: NDArray[np.float64]
+    differs: NDArray[np.bool_]  # the unit that the reading names is not the series'
+
+
 class Catalogue:
     """Everything in it can be asked again: drop it with its connection."""
 
@@ -38,6 +49,7 @@ class Catalogue:
         self._minima: list[float] = []
         self._maxima: list[float] = []
         self._differs: list[bool] = []
+        self._described: Described | None = None  # the four lists as arrays, until one grows
 
     def device_id(self, name: str) -> int:
         """Id of a device that `learn` has met."""
@@ -67,20 +79,20 @@ class Catalogue:
         self._streams -= set(streams)
 
     def codes(self, device: str, readings: Sequence[Reading]) -> list[int]:
-        """For each reading the index of its series in `describe`'s arrays; `learn` has met them all."""
+        """For each reading the index of its series in the arrays of `describe`; `learn` has met them all."""
         known = self._codes[self._devices[device]]
         return [known[r.series, r.unit] for r in readings]
 
-    def describe(
-        self, codes: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Series id, declared minimum and maximum (NaN: none), and whether the unit differs, for each code."""
-        return (
-            np.asarray(self._ids, np.int32)[codes],
-            np.asarray(self._minima, np.float64)[codes],
-            np.asarray(self._maxima, np.float64)[codes],
-            np.asarray(self._differs, np.bool_)[codes],
-        )
+    def describe(self) -> Described:
+        """What is known of the series behind all codes."""
+        if self._described is None:
+            self._described = Described(
+                series_id=np.array(self._ids, np.int32),
+                minimum=np.array(self._minima, np.float64),
+                maximum=np.array(self._maxima, np.float64),
+                differs=np.array(self._differs, np.bool_),
+            )
+        return self._described
 
     def _hear_of_abouts(self) -> None:
         """A device that described itself anew has new limits and units."""
@@ -120,6 +132,7 @@ class Catalogue:
     def _code(self, known: dict[Label, int], label: Label, series: registry.Series) -> None:
         if label in known:
             return
+        self._described = None
         known[label] = len(self._ids)
         self._ids.append(series.id)
         self._minima.append(np.nan if series.minimum is None else series.minimum)

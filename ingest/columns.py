@@ -50,18 +50,18 @@ def to_columns(items: Sequence[Item], catalogue: Catalogue, frozen_before: int |
     codes = np.array([c for i, body in zip(items, bodies, strict=True) for c in catalogue.codes(i.device, body)], int)
     received = np.repeat(np.array([_us(item.arrival.at) for item in items], np.int64), counts)
     numbered = np.repeat(np.array([item.id is not None for item in items], np.bool_), counts)
-    series_id, minimum, maximum, differs = catalogue.describe(codes)
+    known = catalogue.describe()
     at, relative = _times(readings, received)
     values = [reading.value for reading in readings]
     value, number = _numbers(values)
     quality = (
         relative * q.NO_ABSOLUTE_TIME
         + is_implausible(at, received) * q.IMPLAUSIBLE_TIME
-        + (number & ((value < minimum) | (value > maximum))) * q.OUT_OF_RANGE
-        + differs * q.UNIT_DIFFERS
+        + (number & ((value < known.minimum[codes]) | (value > known.maximum[codes]))) * q.OUT_OF_RANGE
+        + known.differs[codes] * q.UNIT_DIFFERS
         + (at < (BEGINNING if frozen_before is None else frozen_before)) * q.FROZEN
     ).astype(np.int16)
-    rows = ReadingColumns(at=at, received=received, value=value, series_id=series_id, quality=quality)
+    rows = ReadingColumns(at=at, received=received, value=value, series_id=known.series_id[codes], quality=quality)
     if number.all():
         return Columns(numbers=rows, numbered=numbered, states=(), foreign_states=())
     return Columns(

@@ -34,16 +34,16 @@ class Inbox:
         """Bytes of payload that wait."""
         return self._bytes
 
-    def put(self, item: Item) -> None:
-        """Add an item; never blocks."""
+    def put(self, item: Item, *, first: bool = False) -> None:
+        """Add an item, before all that waits if it is to be `first`; never blocks."""
         with self._changed:
-            self._items.append(item)
+            (self._items.appendleft if first else self._items.append)(item)
             self._bytes += len(item.arrival.payload)
             if len(self._items) == 1 or self._is_full():
                 self._changed.notify()
 
     def take(self, timeout: float) -> list[Item]:
-        """Return the next batch, in order of arrival; empty after `timeout` seconds in which nothing came."""
+        """Return the next batch; empty after `timeout` seconds in which nothing came."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._items, timeout):
                 return []

@@ -10,6 +10,7 @@ from typing import Final
 
 import psycopg
 
+from events.evidence import Evidence
 from events.fact import to_json
 from events.topic import Topic
 from ingest.clock import Clocks
@@ -87,7 +88,7 @@ class Lane:
                 self._consumer.acknowledge([arrival.token])  # to the broker only: its sender sends it again
                 self._metrics.shed.labels(self.plan.name).inc()
                 return
-            self._inbox.put(item)
+            self._inbox.put(item, first=isinstance(item.body, Evidence) and item.body.role == "still")
         except BaseException:
             log.exception("lane=%s failed to receive", self.plan.name)
             self._fail()

@@ -13,9 +13,9 @@ COLUMNS: Final = (
     "at, received, device_id, count, seconds, speed_mps, speed_p85_mps, occupancy, queue, queue_m, pcu, trusted,"
     " camera, zone, class, direction"
 )
-TYPES: Final = ["timestamptz", "timestamptz", "int4", "int4", *["float4"] * 7, "bool", *["text"] * 4]
+# As text: PostgreSQL then refuses what a column can't hold, where psycopg's binary form would cut it to size.
 COPY: Final[dict[str, bytes]] = {
-    table: f"COPY {table} ({COLUMNS}) FROM STDIN (FORMAT binary)".encode() for table in ("traffic", "misdated_traffic")
+    table: f"COPY {table} ({COLUMNS}) FROM STDIN".encode() for table in ("traffic", "misdated_traffic")
 }
 KNOWN: Final = "SELECT FROM traffic WHERE device_id = %s AND camera = %s AND zone = %s AND at = %s LIMIT 1"
 SILENCE: Final = Flow(klass="", direction="", count=0)
@@ -37,7 +37,6 @@ def copy_minutes(
     if not minutes:
         return 0
     with conn.cursor() as cursor, cursor.copy(COPY[table]) as copy:
-        copy.set_types(TYPES)
         rows = [row for minute in minutes for row in _rows(minute)]
         for row in rows:
             copy.write_row(row)

@@ -38,7 +38,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class StartIngest(Protocol):
-    def __call__(self, code: str = "", **environ: str) -> Child: ...
+    def __call__(self, code: str = "", timeout: float = 20, **environ: str) -> Child: ...
 
 
 def new_stream() -> str:
@@ -48,13 +48,15 @@ def new_stream() -> str:
 class Device:
     """Speaks MQTT by hand: any number, any bytes, again if told to; keeps the acks that it hears."""
 
-    def __init__(self, broker: Broker, name: str | None = None) -> None:
+    def __init__(self, broker: Broker, name: str | None = None, password: str | None = None) -> None:
         self.name = name or f"device-{secrets.token_hex(4)}"
         self.acked: dict[str, set[int]] = {}
         self.streams: dict[str, str] = {}
         self._seqs: dict[str, Iterator[int]] = {}
         self._ready = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        if password:
+            self._client.username_pw_set(self.name, password)
         self._client.on_message = self._on_message
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_connect = lambda *_: self._client.subscribe(subscription("ack", self.name), qos=1)
@@ -189,7 +191,7 @@ def start_ingest(dsn: str, broker: Broker, guard: Guard, tmp_path: Path) -> Iter
     """Starts ingest as a process of its own; `code` runs in it first, to break it."""
     started: list[Child] = []
 
-    def start(code: str = "", **environ: str) -> Child:
+    def start(code: str = "", timeout: float = 20, **environ: str) -> Child:
         program = Program(
             name="ingest",
             command=(
@@ -206,7 +208,7 @@ def start_ingest(dsn: str, broker: Broker, guard: Guard, tmp_path: Path) -> Iter
         child = Child(program, guard)
         child.start()
         started.append(child)
-        child.wait_ready(lambda: child.tail(1000).count("subscribed client=") == 3, timeout=20)
+        child.wait_ready(lambda: child.tail(1000).count("subscribed client=") == 3, timeout)
         return child
 
     yield start

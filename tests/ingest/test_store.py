@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -300,3 +301,24 @@ def test_a_device_may_not_invent_series_without_end(
     outcome = store.store(many)
     assert (outcome.stored, {item.bad and item.bad.reason for item in outcome.rejected}) == (5, {"too_many_series"})
     assert scalar(db, "SELECT count(*) FROM series") == 5
+
+
+BEYOND_INT4 = {"flows": [{"class": "car", "direction": "in", "count": 2**40}]}
+BEYOND_FLOAT4 = {"queue_m": 1e300}
+AT_THE_END_OF_TIME = {"start": "9999-12-31T23:59:59-12:00"}
+AT_THE_BEGINNING = {"start": "0001-01-01T00:00:00+14:00"}
+
+
+@pytest.mark.parametrize("facts", [BEYOND_INT4, BEYOND_FLOAT4, AT_THE_END_OF_TIME, AT_THE_BEGINNING])
+def test_what_no_column_can_hold_is_rejected_and_spoils_nothing(
+    store: Store, db: psycopg.Connection, facts: dict[str, object]
+) -> None:
+    minute = {"camera": "c", "zone": "z", "start": datetime.now(UTC).isoformat()}
+    payloads = [msgspec.json.encode(minute), msgspec.json.encode(minute | facts), msgspec.json.encode(minute)]
+    outcome = store.store([arrive("a", "traffic", payload, n) for n, payload in enumerate(payloads, 1)])
+    kept = scalar(db, "SELECT count(*) FROM rejected")
+    beside = scalar(db, "SELECT count(*) FROM misdated_traffic")
+    assert (kept, beside) in {(1, 0), (0, 1)}
+    assert len(outcome.rejected) == kept
+    assert scalar(db, "SELECT count(*) FROM traffic") == 2
+    assert received(db) == "{[1,4)}"
