@@ -1,5 +1,6 @@
 """Buckets: what is in them, when they close, and what a late row does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from statistics import fmean, median, stdev
 from typing import Any
@@ -14,6 +15,7 @@ from storage.aggregates import Done, again, aggregate, aggregate_interval, recom
 from storage.city import store_city
 from storage.late import late_bounds, mark_late
 from storage.level import DAY, HOUR, LEVELS, QUARTER
+from tests.servers import WaitFor
 
 T0 = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 Row = tuple[Any, ...]
@@ -233,3 +235,28 @@ def test_bounds_cannot_be_read_in_a_snapshot_that_may_be_old(db: psycopg.Connect
     db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with pytest.raises(psycopg.errors.RaiseException, match="READ COMMITTED"), db.transaction():
         late_bounds(db, "reading")
+
+
+def test_a_slow_computation_never_writes_over_a_later_one(db: psycopg.Connection, dsn: str, wait_for: WaitFor) -> None:
+    put(db, (1, 1.0))
+    put(db, (1, 1.0), series=2)
+    with ThreadPoolExecutor() as threads, psycopg.connect(dsn) as blocker:
+        blocker.execute(
+            "INSERT INTO reading_15m (bucket, series_id, n, mean, minimum, maximum, p50, p95, good)"
+            " VALUES (%s, 1, 0, 0, 0, 0, 0, 0, 0)",
+            (T0,),
+        )
+        with psycopg.connect(dsn, autocommit=True) as first, psycopg.connect(dsn, autocommit=True) as second:
+
+            def waits(conn: psycopg.Connection) -> bool:
+                return rows(db, f"cardinality(pg_blocking_pids({conn.info.backend_pid})) > 0") == [(True,)]
+
+            slow = threads.submit(aggregate, first, QUARTER, now=minutes(17))
+            wait_for(lambda: waits(first))  # it has read, and waits for the first of its two rows to be written
+            assert put(db, (2, 3.0), series=2) == 1
+            late = threads.submit(recompute_late, second)
+            wait_for(lambda: late.done() or waits(second))
+            blocker.rollback()
+            slow.result(10)
+            late.result(10)
+    assert rows(db, "series_id, n, mean FROM reading_15m ORDER BY 1") == [(1, 1, 1.0), (2, 2, 2.0)]
