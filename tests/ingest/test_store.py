@@ -101,8 +101,9 @@ def test_a_unit_that_postgresql_refuses_spoils_no_other_message(store: Store, db
 
 def test_a_stream_belongs_to_the_device_that_first_used_it(store: Store, db: psycopg.Connection) -> None:
     store.store([reading(1, device="owner")])
-    outcome = store.store([reading(2, device="thief"), reading(3, device="thief"), reading(4, device="owner")])
-    assert outcome.acks == {"thief": {STREAM: [(2, 3)]}, "owner": {STREAM: [(1, 1), (4, 4)]}}
+    assert store.store([reading(2, device="thief")]).acks == {"thief": {STREAM: [(2, 2)]}}
+    outcome = store.store([reading(3, device="thief"), reading(4, device="owner")])
+    assert outcome.acks == {"thief": {STREAM: [(3, 3)]}, "owner": {STREAM: [(1, 1), (4, 4)]}}
     assert received(db) == "{[1,2),[4,5)}"
     assert db.execute("SELECT device, reason, count(*) FROM rejected GROUP BY 1, 2").fetchall() == [
         ("thief", "stream", 2)
