@@ -42,7 +42,7 @@ class GeneratorSensor:
         self._next = self._next_incident = 0
         self._began: float | None = None
         self._open: deque[Incident] = deque()
-        self._log = (folder / settings.log).open("a", encoding="utf-8") if settings.log else None
+        self._log = folder / settings.log if settings.log else None
 
     @property
     def wants_kept(self) -> bool:
@@ -87,8 +87,8 @@ class GeneratorSensor:
     def kept(self, message_id: MessageId, content: Content) -> None:
         """Note a message that is on disk."""
         if self._log is not None:
-            self._log.write("".join(f"{message_id},{line}\n" for line in _lines(content)))
-            self._log.flush()
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write("".join(f"{message_id},{line}\n" for line in _lines(content)))
 
     def describe(self) -> tuple[Described, ...]:
         """Its series."""

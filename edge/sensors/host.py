@@ -46,7 +46,8 @@ class HostSensor:
         ticks = time.monotonic()
         if ticks + 0.02 < self._due:
             return []
-        self._due = max(self._due + self._settings.period_s, ticks)
+        period = self._settings.period_s
+        self._due = self._due + period if self._due + period > ticks else ticks + period
         prefix = self._settings.prefix
         return [Made([Reading(f"{prefix}/{name}", now, value, _about(name)[0]) for name, value in self._values()])]
 
