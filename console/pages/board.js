@@ -172,30 +172,42 @@ export default {
       if (day || today(date) !== today(new Date(clock.now))) Object.assign(options, { day: "2-digit", month: "2-digit" });
       return date.toLocaleString(document.documentElement.lang || "vi", options);
     },
+    // What the camera said, as its sentence names it: speeds in km/h without their suffix, times in words.
     whyKnown(a) {
-      const known = { zone: a.zone, ...a.why };
-      if (known.speed_mps !== undefined) known.speed = Math.round(known.speed_mps * 3.6);
-      for (const key of Object.keys(known)) if (typeof known[key] === "number") known[key] = Math.round(known[key] * 10) / 10;
-      if (known.seconds !== undefined) known.seconds = Math.round(known.seconds);
+      const known = { zone: a.zone };
+      for (const [key, value] of Object.entries(a.why)) {
+        if (key === "class") known.class = this.w("class." + value);
+        else if (key === "seconds") known.lasting = ago(value);
+        else if (typeof value !== "number") known[key] = value;
+        else if (key.endsWith("_mps")) known[key.slice(0, -4)] = Math.round(value * 3.6);
+        else known[key.replace(/_s$/, "")] = Math.round(value * 10) / 10;
+      }
       return known;
     },
     // The first sentence whose every name the camera gave.
     whyKey(a) {
       const known = this.whyKnown(a);
-      return ["why." + a.kind, "why.zone"].find((key) => this.words[key] && [...this.words[key].matchAll(/\{(\w+)\}/g)].every((m) => known[m[1]] != null));
+      const fits = (key) => [...(this.words[key] ?? "{?}").matchAll(/\{(.*?)\}/g)].every((m) => known[m[1]] != null);
+      return ["why." + a.kind, "why.lasting", "why.zone"].find(fits);
     },
     why(a) {
       const key = this.whyKey(a);
-      return key ? this.w(key, this.whyKnown(a)) : "";
+      const text = key ? this.w(key, this.whyKnown(a)) : "";
+      return text.charAt(0).toUpperCase() + text.slice(1);
     },
     whyFacts(a) {
       const told = [...(this.words[this.whyKey(a)] ?? "").matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
+      const name = (key) => (key === "seconds" ? "lasting" : key.replace(/_mps$|_s$/, ""));
+      const shown = (key, value) => {
+        if (key === "class") return this.w("class." + value);
+        if (typeof value !== "number") return value;
+        if (key.endsWith("_mps")) return `${Math.round(value * 36) / 10} km/h`;
+        const unit = key.endsWith("_mps2") ? " m/s²" : key === "seconds" || key.endsWith("_s") ? " s" : key === "metres" || key.endsWith("_m") ? " m" : "";
+        return Math.round(value * 100) / 100 + unit;
+      };
       return Object.entries(a.why)
-        .filter(([key]) => key !== "zone" && !told.includes(key === "speed_mps" ? "speed" : key))
-        .map(([key, value]) => {
-          const shown = typeof value === "number" ? (key.endsWith("_mps") ? `${Math.round(value * 36) / 10} km/h` : Math.round(value * 100) / 100 + (key === "seconds" || key.endsWith("_s") ? " s" : key.endsWith("_m") ? " m" : "")) : value;
-          return [this.words["fact." + key] || key.replace(/_mps$|_m$|_s$/, "").replaceAll("_", " "), shown];
-        });
+        .filter(([key]) => key !== "zone" && !told.includes(name(key)))
+        .map(([key, value]) => [this.words["fact." + key] || key.replaceAll("_", " "), shown(key, value)]);
     },
     place: (a) => [a.zone, a.camera].filter(Boolean).join(" · "),
     handled(a) {

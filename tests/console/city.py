@@ -57,7 +57,7 @@ class City:
             "at": at,
             "confidence": 0.87,
             "place": Place(box=(100.0, 120.0, 220.0, 260.0), latitude=21.0041, longitude=105.8023),
-            "why": {"seconds": 14.2},
+            "why": {"seconds": 14.2, "class": "car", "passed_by": 3.0, "zone": "lane-2"},
             "model": "tiny",
         }
         made = Incident(**(given | facts))

@@ -59,7 +59,8 @@ def test_a_higher_revision_replaces_the_alert_where_it_stands(desk: Page, city: 
 def test_why_where_and_what_model_are_said_in_words(desk: Page, city: City) -> None:
     made = city.incident(still=True)
     desk.click(row(desk, made.id))
-    expect(desk.locator("[data-why]")).to_contain_text("Stood 14 s in lane-2")
+    expect(desk.locator("[data-why]")).to_contain_text("Car stood 14 s in lane-2")
+    expect(desk.locator("[data-why]")).to_contain_text("passed by 3")
     expect(desk.locator(".detail .facts")).to_contain_text("87 %")
     expect(desk.locator("[data-model]")).to_contain_text("tiny")
     expect(desk.locator("[data-model]")).to_contain_text("fetch a better one")
