@@ -1,15 +1,27 @@
 """How facts are declared, encoded and decoded."""
 
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
 from events.errors import BadMessage
 
+FIRST_YEAR: Final = 2  # a zone moves a time by up to a day: one year from where datetime ends
+LAST_YEAR: Final = 9998
+
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A JSON object on the wire. Unknown fields are ignored, new fields have defaults: minor versions mix freely."""
+    """A JSON object on the wire. Unknown fields are ignored, new fields have defaults: minor versions mix freely.
+
+    Its times are such that UTC, PostgreSQL and Python can all hold them.
+    """
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if type(value) is datetime and not FIRST_YEAR <= value.year <= LAST_YEAR:
+                raise ValueError(f"{name}: the year {value.year} is not within {FIRST_YEAR} and {LAST_YEAR}")
 
 
 Aware = Annotated[datetime, msgspec.Meta(tz=True)]
