@@ -4,7 +4,7 @@ BIN := .venv/bin
 PREPARE := $(PYTHON) -m ngatu.prepare
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
-export PYTHONDONTWRITEBYTECODE :=
+WISHES := $(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)") $(if $(SCENE),--scene "$(SCENE)")
 
 .PHONY: help demo smoke test test-ultralytics check bench lock wards clean python-found
 .DEFAULT_GOAL := help
@@ -12,13 +12,13 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: python-found ## the whole line on this machine: VIDEO=file|rtsp://…|device, MODEL=file|folder
+demo: python-found ## the whole line on this machine: VIDEO=file|rtsp://…|device, MODEL=file|folder, SCENE=zones file
 	@$(PREPARE) python servers $(if $(VIDEO),,clip)
-	@exec $(BIN)/ngatu demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)")
+	@exec $(BIN)/ngatu demo $(WISHES)
 
 smoke: python-found ## the demo, headless: waits for every stage, prints a table, exits 0 or names the stage
 	@$(PREPARE) python servers chromium $(if $(VIDEO),,clip)
-	@exec $(BIN)/ngatu smoke $(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)")
+	@exec $(BIN)/ngatu smoke $(WISHES)
 
 test: python-found ## all tests on real servers, started here; T="tests/edge -k outbox" for some
 	@$(PREPARE) python servers chromium

@@ -22,6 +22,7 @@ from ngatu.packages import server_packages
 log = logging.getLogger("ngatu")
 
 FREE_BYTES = 4 << 30  # what a first start fills, with room to spare
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CLIP = Path("usr/share/doc/opencv-doc/examples/data/vtest.avi")
 
@@ -42,8 +43,11 @@ def make_environment(folder: Path, lock: Path) -> None:
         log.info("making the virtual environment %s", folder.name)
         _with_uv(folder)
     log.info("installing the Python packages of %s", lock.relative_to(CHECKOUT))
-    _run([uv, "pip", "sync", "--quiet", "--python", folder / "bin/python", lock])
-    _run([uv, "pip", "install", "--quiet", "--python", folder / "bin/python", "--no-deps", "--editable", CHECKOUT])
+    # a company's own certificates stand among the system's, not among those that uv carries
+    install = [uv, *(["--system-certs"] if CERTIFICATES.exists() else []), "pip"]
+    into = ["--quiet", "--python", folder / "bin/python"]
+    _run([*install, "sync", *into, lock])
+    _run([*install, "install", *into, "--no-deps", "--editable", CHECKOUT])
     stamp.write_text(wanted)
 
 
