@@ -11,12 +11,14 @@ import ngatu.commands
 from ngatu.child import ChildFailed
 from ngatu.city import BadCity
 from ngatu.debs import PackagesUnavailable
+from ngatu.demo.site import DemoStopped
 from ngatu.prepare import NotPrepared
 from vision.errors import VisionError
 
 TOLD = (
     BadCity,
     ChildFailed,
+    DemoStopped,
     NotPrepared,
     PackagesUnavailable,
     VisionError,
