@@ -75,10 +75,11 @@ class Live:
                     said = ""
                     while not self._stop.is_set():
                         self._follow_once(conn)
-            except psycopg.Error as error:
+            except Exception as error:  # the thread's outermost loop: one bad row must not end all alerts
                 line = first_line(error)
                 if line != said:
-                    log.warning("database=away reason=%s next=trying every second", line)
+                    away = isinstance(error, psycopg.Error)
+                    log.warning("database=away reason=%s next=trying every second", line, exc_info=not away)
                     said = line
                 metrics.LISTENING.set(0)
                 self._tell("pulse", {"database": False, "problem": line, "now": datetime.now(UTC).isoformat()})
@@ -125,7 +126,8 @@ class Live:
         for alert in found:
             if alert.rev == 1 and not alert.actions and not alert.still:
                 metrics.DELAY.observe(max((datetime.now(UTC) - alert.decided_at).total_seconds(), 0))
-        self._tell("alerts", {"alerts": [AlertOut.of(alert).model_dump(mode="json") for alert in found]})
+        if found:
+            self._tell("alerts", {"alerts": [AlertOut.of(alert).model_dump(mode="json") for alert in found]})
 
     def _tell(self, event: str, facts: dict[str, Any]) -> None:
         if self._loop is not None and not self._loop.is_closed():

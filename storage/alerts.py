@@ -111,7 +111,7 @@ LEFT JOIN LATERAL (
     SELECT at, sha256 FROM evidence
     WHERE incident_id = i.id AND role = 'still'
       AND evidence.received BETWEEN i.received - interval '1 hour' AND i.received + interval '1 day'
-    ORDER BY at LIMIT 1
+    ORDER BY at DESC LIMIT 1
 ) e ON true
 LEFT JOIN LATERAL (
     SELECT CASE (array_agg(a.action ORDER BY a.id DESC) FILTER
@@ -164,7 +164,7 @@ _STILL = """
 SELECT e.media_type, e.sha256, e.data FROM evidence e JOIN incident i ON i.id = e.incident_id
 WHERE e.incident_id = %s AND e.role = 'still'
   AND e.received BETWEEN i.received - interval '1 hour' AND i.received + interval '1 day'
-ORDER BY e.at LIMIT 1
+ORDER BY e.at DESC LIMIT 1
 """
 
 _ACT = """
@@ -212,7 +212,7 @@ def count_waiting(conn: Connection[Any]) -> int:
 
 
 def still(conn: Connection[Any], incident: str) -> Still | None:
-    """Return the first picture of the incident, or None while it has none."""
+    """Return the newest picture of the incident, or None while it has none."""
     with conn.cursor(row_factory=class_row(Still)) as cursor:
         return cursor.execute(_STILL, (incident,)).fetchone()
 

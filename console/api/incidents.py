@@ -1,12 +1,13 @@
 """Incidents: list, one, its picture, and what people do about it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime
 
 from console import metrics
+from console.api import exchange
 from console.api.access import Operator, Parts, SignedIn
 from console.api.problems import problem
 from console.models import ActionIn, AlertOut, Problem
@@ -17,7 +18,12 @@ router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 PICTURES: Final = {"image/jpeg"}  # what may be shown as a picture: nothing that a browser could run
 
 
-@router.get("", summary="Incidents, newest first")
+@router.get(
+    "",
+    summary="Incidents, newest first",
+    response_model=list[AlertOut],
+    responses={200: {"content": {exchange.GEOJSON: {}, exchange.NGSI_LD: {}}}},
+)
 def list_incidents(
     _user: SignedIn,
     console: Parts,
@@ -31,8 +37,12 @@ def list_incidents(
     since: Annotated[AwareDatetime | None, Query(description="Changed after this time.")] = None,
     before: Annotated[AwareDatetime | None, Query(description="Received before this time: for the next page.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[AlertOut]:
-    """Return at most `limit` incidents. For older ones ask again with `before` set to the last one's `received`."""
+    format: Literal["json", "geojson", "ngsi-ld"] = "json",  # noqa: A002 - the query's word
+) -> list[AlertOut] | JSONResponse:
+    """Return at most `limit` incidents. For older ones ask again with `before` set to the last one's `received`.
+
+    `format=geojson` is a FeatureCollection; `format=ngsi-ld` is Alert entities of the Smart Data Models.
+    """
     wanted = alerts.AlertFilter(
         status=status,
         kind=kind,
@@ -44,7 +54,12 @@ def list_incidents(
         before=before,
     )
     with console.database.connection() as conn:
-        return [AlertOut.of(alert) for alert in alerts.list_alerts(conn, wanted, limit)]
+        found = [AlertOut.of(alert) for alert in alerts.list_alerts(conn, wanted, limit)]
+    if format == "geojson":
+        return JSONResponse(exchange.geojson(found), media_type=exchange.GEOJSON)
+    if format == "ngsi-ld":
+        return JSONResponse(exchange.ngsi_ld(found), media_type=exchange.NGSI_LD)
+    return found
 
 
 @router.get("/{incident}", summary="One incident")
@@ -63,8 +78,13 @@ def get_incident(incident: str, _user: SignedIn, console: Parts) -> AlertOut:
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}, "description": "JPEG, blurred at the edge."}},
 )
-def get_still(incident: str, _user: SignedIn, console: Parts) -> Response:
-    """Return the first picture of the incident. It never changes, so a browser may keep it."""
+def get_still(
+    incident: str,
+    _user: SignedIn,
+    console: Parts,
+    v: Annotated[str, Query(description="Beginning of its SHA-256, as in `still_url`: the browser may keep it.")] = "",
+) -> Response:
+    """Return the newest picture: an incident that turned out to be another kind has more than one."""
     with console.database.connection() as conn:
         found = alerts.still(conn, incident)
     if found is None:
@@ -72,7 +92,7 @@ def get_still(incident: str, _user: SignedIn, console: Parts) -> Response:
     if found.media_type not in PICTURES:
         raise HTTPException(415, f"the picture is {found.media_type[:40]}, which is not shown")
     headers = {
-        "Cache-Control": "private, max-age=86400, immutable",
+        "Cache-Control": "private, max-age=86400, immutable" if v and found.sha256.hex().startswith(v) else "no-cache",
         "ETag": f'"{found.sha256.hex()}"',
         "Content-Disposition": f'inline; filename="{incident}.jpg"',
         "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -136,7 +136,7 @@ export default {
       return Object.values(found);
     },
     olderWaiting() {
-      return Math.max(0, (this.pulse.waiting || 0) - this.counts.new);
+      return this.counts.new < 500 ? 0 : Math.max(0, (this.pulse.waiting || 0) - this.counts.new);
     },
     shape() {
       const a = this.current;

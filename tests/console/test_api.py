@@ -7,7 +7,7 @@ import pytest
 
 from storage.aggregates import aggregate
 from storage.level import LEVELS
-from tests.console.city import City
+from tests.console.city import City, picture
 from tests.console.conftest import PASSWORD, Site
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -49,6 +49,21 @@ def test_incidents_are_filtered_and_paged(api: httpx.Client, city: City) -> None
     assert api.get("/api/incidents", params={"kind": "speeding", "camera": "south"}).json() == []
 
 
+def test_incidents_are_given_as_geojson_and_as_ngsi_ld(api: httpx.Client, city: City) -> None:
+    made = city.incident(kind="wrong_way", severity="critical", camera="west", zone=None)
+    query = {"camera": "west"}
+    collection = api.get("/api/incidents", params=query | {"format": "geojson"})
+    assert collection.headers["content-type"] == "application/geo+json"
+    (feature,) = collection.json()["features"]
+    assert feature["geometry"] == {"type": "Point", "coordinates": [105.8023, 21.0041]}
+    assert feature["properties"]["kind"] == "wrong_way"
+    (entity,) = api.get("/api/incidents", params=query | {"format": "ngsi-ld"}).json()
+    assert entity["id"] == f"urn:ngsi-ld:Alert:{made.id}"
+    assert entity["subCategory"] == {"type": "Property", "value": "carWrongDirection"}
+    assert entity["location"]["value"]["type"] == "Point"
+    assert "validTo" not in entity
+
+
 def test_whoever_was_away_asks_for_what_changed_since(api: httpx.Client, city: City) -> None:
     old = city.incident()
     city.incident()
@@ -67,6 +82,11 @@ def test_the_still_is_the_picture_and_may_be_kept(api: httpx.Client, city: City)
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in answer.headers["cache-control"]
+    assert api.get(f"/api/incidents/{made.id}/still").headers["cache-control"] == "no-cache"
+    newer = city.still(city.revise(made, raised_from="stopped_vehicle", kind="collision"), picture(255))
+    again = api.get(f"/api/incidents/{made.id}").json()["still_url"]
+    assert again != url
+    assert api.get(again).content == newer
 
 
 def test_what_is_no_picture_is_not_shown_as_one(api: httpx.Client, city: City) -> None:
