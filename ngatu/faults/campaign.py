@@ -21,7 +21,7 @@ from storage import audit
 log: Final = logging.getLogger(__name__)
 
 RECOVERY_S: Final = 60.0  # longer than this is not recovered
-DRAIN_S: Final = 90.0
+DRAIN_S: Final = 90.0  # what an agent holds and has not stored by then is lost
 CHECK_EVERY: Final = 20  # rounds
 KEEP_S: Final = 30.0  # younger than this is not forgotten
 SLOW_S: Final = 1.0  # an alert should take less
@@ -31,8 +31,10 @@ MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caugh
 class Campaign:
     """A city, what is done to it, and what came of that."""
 
-    def __init__(self, city: City, seed: int, watch: AlertWatch) -> None:
+    def __init__(self, city: City, seed: int, watch: AlertWatch, patience: float = DRAIN_S) -> None:
+        """`patience`: seconds after which what is not stored is lost."""
         self.report = Report(seed=seed)
+        self._patience = patience
         self._city = city
         self._watch = watch
         self._books = Books()
@@ -41,7 +43,6 @@ class Campaign:
         self._decided: dict[str, float] = {}  # incidents that are not yet announced
         self._calm_since = time.time()
         self._given_up = 0
-        self._checked = 0
 
     def run(self, faults: Iterable[Fault]) -> Report:
         """Do all rounds, then let everything drain and settle the account."""
@@ -64,9 +65,8 @@ class Campaign:
             time.sleep(fault.lasts)
         mended = time.time()
         if not self._recovered(mended):
-            self.report.problems.append(
-                f"round {fault.number} ({fault.kind} {fault.target}): no recovery in {RECOVERY_S:.0f} s"
-            )
+            ill = f"round {fault.number} ({fault.kind} {fault.target}): no recovery in {RECOVERY_S:.0f} s"
+            self.report.problems.append(f"{ill}: {'; '.join(self._waiting_for(mended))}")
             return False
         self._calm_since = time.time()
         took = self._calm_since - mended
@@ -78,24 +78,28 @@ class Campaign:
             *(fault.number, fault.kind, fault.target, fault.lasts, took, self._books.messages),
         )
         if fault.number % CHECK_EVERY == 0:
-            self._check(DRAIN_S)
+            self._check()
         return not self.report.lost
 
     def _recovered(self, since: float) -> bool:
-        """Wait until all ingest processes are well, and readings and incidents after `since` are stored, of all agents."""
+        """Wait until ingest is well, and readings and incidents that agents made after `since` are stored, of each."""
         deadline = time.monotonic() + RECOVERY_S
-        moment = datetime.fromtimestamp(since, UTC)
-        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
-            everyone = {agent.device for agent in self._city.agents}
-            while everyone > (audit.freshest(conn, moment).keys() & audit.newest_incidents(conn, moment).keys()):
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.05)
-        while not all(ingest.well() for ingest in self._city.ingests):
+        while self._waiting_for(since):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         return True
+
+    def _waiting_for(self, since: float) -> list[str]:
+        """What is not yet well, and what ails it."""
+        moment = datetime.fromtimestamp(since, UTC)
+        with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            readings, incidents = audit.freshest(conn, moment), audit.newest_incidents(conn, moment)
+        ill = {ingest.child.program.name: ingest.ailments() for ingest in self._city.ingests}
+        for agent in self._city.agents:
+            missing = {"readings": agent.device not in readings, "incidents": agent.device not in incidents}
+            ill[agent.device] = " and ".join(f"no new {what}" for what, lacks in missing.items() if lacks)
+        return [f"{name}: {ailment}" for name, ailment in ill.items() if ailment]
 
     def _look_around(self, fault: Fault) -> None:
         """Read the logs; notice evictions where none should be, and processes that ended by themselves."""
@@ -150,9 +154,9 @@ class Campaign:
             else:
                 self.report.max_alert_delay_in_faults_s = max(self.report.max_alert_delay_in_faults_s, delay)
 
-    def _check(self, patience: float) -> Finding:
+    def _check(self) -> Finding:
         """Compare until nothing that the logs name by now is missing, or patience ends; then forget what is old."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self._patience
         self._read_logs()
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
             while (finding := self._books.check(conn)).lost and time.monotonic() < deadline:
@@ -178,8 +182,8 @@ class Campaign:
             agent.child.stop()
             agent.configure(QUIET)
             agent.start()
-        finding = self._check(DRAIN_S)
-        deadline = time.monotonic() + DRAIN_S
+        finding = self._check()
+        deadline = time.monotonic() + self._patience
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
             while (missing := [g for g in audit.gaps(conn) if not g.explained]) and time.monotonic() < deadline:
                 time.sleep(0.5)

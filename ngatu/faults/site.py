@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import OK
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import yaml
@@ -115,13 +115,16 @@ class Ingest:
     child: Child
     metrics_port: int
 
-    def well(self) -> bool:
-        """Whether it says that broker and database are there."""
+    def ailments(self) -> str:
+        """What it says that keeps it from working; empty: all is well."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=2) as answer:
-                return bool(answer.status == OK)
-        except OSError:
-            return False
+            with urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=2):
+                return ""
+        except HTTPError as error:
+            with error:
+                return error.read().decode()
+        except OSError as error:
+            return f"no answer: {error}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
