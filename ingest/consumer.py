@@ -22,6 +22,7 @@ from ingest.item import Arrival
 log: Final = logging.getLogger(__name__)
 
 KEEPALIVE: Final = 20  # seconds
+RECONNECT: Final = (0.25, 4.0)  # seconds between attempts, doubling from the first to the second
 FORTNIGHT: Final = 14 * 86_400  # seconds that the broker keeps a durable session for us
 
 SUBSCRIBE_AT_ONCE: Final = 500  # filters in one packet
@@ -90,7 +91,7 @@ class Consumer:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.reconnect_delay_set(1, 30)
+        client.reconnect_delay_set(RECONNECT[0], RECONNECT[1])
         properties = Properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = subscription.receive_maximum
         properties.SessionExpiryInterval = FORTNIGHT if subscription.durable else 0
@@ -159,7 +160,7 @@ class Consumer:
         log.warning(
             "unreachable client=%s broker=%s:%d", self._subscription.client_id, self._client.host, self._client.port
         )
-        time.sleep(random.uniform(0, 1))  # noqa: S311 - jitter, so that not all come back at once
+        time.sleep(random.uniform(0, 0.5))  # noqa: S311 - jitter, so that not all come back at once
 
     def _on_disconnect(
         self, _client: paho.Client, _userdata: object, _flags: paho.DisconnectFlags, reason: ReasonCode, _p: Any

@@ -12,6 +12,7 @@ import psycopg
 
 from events.evidence import Evidence
 from events.fact import to_json
+from events.incident import Incident
 from events.topic import Topic
 from ingest.clock import Clocks
 from ingest.consumer import BrokerAddress, Consumer, Subscription
@@ -27,7 +28,7 @@ MAX_WAITING: Final = 128 * 1024 * 1024  # bytes of payload that may wait for the
 HOUSEKEEPING: Final = 5.0  # seconds
 LOGGED: Final = 5  # rejected messages of one batch that get a line of their own
 FIRST_DELAY: Final = 0.25  # seconds before the second attempt to reach the database; doubles
-LONGEST_DELAY: Final = 10.0
+LONGEST_DELAY: Final = 2.0  # seconds: alerts wait for it once the database is back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Lane:
                 self._consumer.acknowledge([arrival.token])  # to the broker only: its sender sends it again
                 self._metrics.shed.labels(self.plan.name).inc()
                 return
-            self._inbox.put(item, first=isinstance(item.body, Evidence) and item.body.role == "still")
+            self._inbox.put(item, first=_is_urgent(item))
         except BaseException:
             log.exception("lane=%s failed to receive", self.plan.name)
             self._fail()
@@ -180,3 +181,8 @@ class Lane:
         except psycopg.Error as error:
             log.warning("database away lane=%s error=%r", name, str(error).strip().partition("\n")[0])
             self._drop_connection()
+
+
+def _is_urgent(item: Item) -> bool:
+    """Incidents don't wait behind statuses, nor stills behind clips."""
+    return isinstance(item.body, Incident) or (isinstance(item.body, Evidence) and item.body.role == "still")

@@ -64,7 +64,7 @@ def plans() -> list[Plan]:
                 filters=[*shared("incident", "health", "about"), subscription("status")],
                 receive_maximum=500,
             ),
-            limits=Limits(messages=200, payload_bytes=4 * MEGABYTE),
+            limits=Limits(messages=50, payload_bytes=4 * MEGABYTE),
         ),
         Plan(
             name="evidence",
