@@ -44,8 +44,8 @@ def make_environment(folder: Path, lock: Path) -> None:
         _with_uv(folder)
     log.info("installing the Python packages of %s", lock.relative_to(CHECKOUT))
     # a company's own certificates stand among the system's, not among those that uv carries
-    install = [uv, *(["--system-certs"] if CERTIFICATES.exists() else []), "pip"]
-    into = ["--quiet", "--python", folder / "bin/python"]
+    install: list[str | Path] = [uv, *(["--system-certs"] if CERTIFICATES.exists() else []), "pip"]
+    into: list[str | Path] = ["--quiet", "--python", folder / "bin/python"]
     _run([*install, "sync", *into, lock])
     _run([*install, "install", *into, "--no-deps", "--editable", CHECKOUT])
     stamp.write_text(wanted)
