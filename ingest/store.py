@@ -128,7 +128,7 @@ class Store:
     def _settle(self, items: Sequence[Item]) -> Outcome:
         """Store `items`; of those that PostgreSQL refuses, keep the culprits as rejected."""
         try:
-            return self._commit(items)
+            return self._commit_in_the_end(items)
         except (psycopg.Error, OverflowError, struct.error) as error:
             if isinstance(error, psycopg.Error) and not is_refusal(error):
                 raise
@@ -137,10 +137,21 @@ class Store:
             refusal = error
         if len(items) == 1:
             items[0].bad = BadMessage("refused", str(refusal))
-            return self._commit(items)
+            return self._commit_in_the_end(items)
         outcome = self._settle(items[: len(items) // 2])
         outcome.add(self._settle(items[len(items) // 2 :]))
         return outcome
+
+    def _commit_in_the_end(self, items: Sequence[Item]) -> Outcome:
+        """Commit, again as often as another transaction stands in the way: each deadlock has a winner."""
+        while True:
+            try:
+                return self._commit(items)
+            except psycopg.Error as error:
+                if not is_conflict(error):
+                    raise
+                log.info("again sqlstate=%s messages=%d", error.sqlstate, len(items))
+            time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two don't meet again
 
     def _commit(self, items: Sequence[Item]) -> Outcome:
         self._catalogue.learn(items)
@@ -164,21 +175,13 @@ class Store:
         return Outcome(acks={item.device: ledger.accounted(self._conn, device_id)}, stored=1)
 
     def _transact(self, items: Sequence[Item]) -> Written | None:
-        """One transaction, again where it deadlocked; None where the ledger had one of the numbers."""
-        while True:
-            written = None
-            try:
-                with self._conn.transaction() as transaction:
-                    written = write(self._conn, items, self._catalogue)
-                    if written is None:
-                        raise psycopg.Rollback(transaction)
-            except psycopg.Error as error:
-                if not is_conflict(error):
-                    raise
-                log.info("again sqlstate=%s messages=%d", error.sqlstate, len(items))
-                time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - so that two don't meet again
-            else:
-                return written
+        """One transaction; None where the ledger had one of the numbers."""
+        written = None
+        with self._conn.transaction() as transaction:
+            written = write(self._conn, items, self._catalogue)
+            if written is None:
+                raise psycopg.Rollback(transaction)
+        return written
 
     def _filter(self, items: Sequence[Item]) -> tuple[list[Item], dict[str, list[Range]]]:
         """Ask the ledger; return what is new, and what is accounted for of all streams. Intruders become bad."""

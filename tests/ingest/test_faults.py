@@ -8,6 +8,8 @@ import pytest
 
 from events.envelope import MessageId
 from events.reading import Reading
+from ingest.inbox import Inbox
+from ingest.item import Item
 from storage.migrate import migrate
 from tests.ingest.conftest import Device, StartIngest, ingesting, now, scalar
 from tests.servers import Broker, PostgresServer, WaitFor
@@ -145,6 +147,39 @@ def test_nothing_is_lost_while_the_database_is_away(
         wait_for(lambda: device.knows_stored(*again), timeout=20)
     with fragile() as db:
         assert values(db) == [float(n) for n in range(1, 161)]
+
+
+def test_memory_is_bounded_while_the_database_is_away_and_what_was_let_go_comes_again(
+    private_postgres: PostgresServer,
+    fragile: Callable[[], psycopg.Connection],
+    broker: Broker,
+    device: Device,
+    wait_for: WaitFor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.lane.MAX_WAITING", 2_000)
+    waiting: list[int] = []
+    put = Inbox.put
+
+    def watch(inbox: Inbox, item: Item, *, first: bool = False) -> None:
+        put(inbox, item, first=first)
+        waiting.append(inbox.payload_bytes)
+
+    monkeypatch.setattr(Inbox, "put", watch)
+    with ingesting(private_postgres.cluster.dsn("fragile"), broker):
+        private_postgres.stop()
+        messages = send(device, range(1, 101))
+        private_postgres.start()
+
+        def all_stored() -> bool:
+            resend(device, messages)
+            return device.knows_stored(*messages)
+
+        assert len(waiting) < 100  # of a hundred, some were let go
+        wait_for(all_stored, timeout=30)
+    assert max(waiting) < 2_200
+    with fragile() as db:
+        assert values(db) == [float(n) for n in range(1, 101)]
 
 
 def test_a_full_disk_is_waited_out(db: psycopg.Connection, device: Device, ingest: None, wait_for: WaitFor) -> None:
