@@ -120,6 +120,11 @@ def again(conn: Connection[Any], level: Level, start: datetime, end: datetime) -
     return done
 
 
+def backfill(conn: Connection[Any], start: datetime, end: datetime) -> Done:
+    """Compute every closed bucket that [start, end) touches again, at every level."""
+    return sum((again(conn, level, start, end) for level in LEVELS.values()), Done())
+
+
 def recompute_late(conn: Connection[Any]) -> Done:
     """Compute the buckets again that rows came late for, at every level; also what a killed run left behind."""
     return sum((_recompute_late(conn, source) for source in STATEMENTS), Done())

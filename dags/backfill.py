@@ -1,0 +1,48 @@
+"""Compute the aggregates of any range again, started by hand with two parameters.
+
+For when raw rows or the way of computing them have been mended. Every closed bucket that the range touches is computed
+from the raw rows; what comes out the same stays as it is, what changes keeps its earlier revision, and buckets whose
+raw rows are gone (frozen) are left alone. `ngatu aggregates backfill FROM TO` does the same.
+
+The task returns raw rows read, buckets written, and buckets whose published number changed.
+"""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Param, dag, task
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=12)},
+    params={
+        "start": Param(type="string", format="date-time", description="from here; with a time zone"),
+        "end": Param(type="string", format="date-time", description="up to here, not included"),
+    },
+    doc_md=__doc__,
+    tags=["ngatu"],
+)
+def backfill() -> None:
+    """Shape: one task."""
+
+    @task(outlets=[Asset("ngatu://aggregates/backfill")])
+    def compute(params: dict[str, Any] | None = None) -> dict[str, int]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        from storage.aggregates import backfill as compute_again
+
+        assert params is not None
+        start, end = (datetime.fromisoformat(params[name]) for name in ("start", "end"))
+        with PostgresHook("ngatu").get_conn() as conn:
+            conn.autocommit = True
+            return asdict(compute_again(conn, start, end))
+
+    compute()
+
+
+DAG = backfill()

@@ -1,0 +1,119 @@
+"""`ngatu bench aggregates`: what aggregating costs, against plain SQL and against a table a hundred times larger."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ngatu import postgres
+from ngatu.child import Child, ChildFailed
+from ngatu.guard import Guard
+from ngatu.home import find_home
+from ngatu.packages import server_packages
+from ngatu.ports import free_port
+from storage import bench_aggregates as bench
+from storage.connect import connect
+from storage.migrate import migrate
+
+log: Final = logging.getLogger(__name__)
+
+BYTES_A_ROW: Final = 220  # itself, its index entry, its part of the aggregates, and room to sort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Times in seconds; rates in raw readings a second."""
+
+    ratio_to_plain: float  # our rate over that of one plain INSERT … SELECT … GROUP BY; the best of each
+    late_cost_growth: float  # a late reading's cost in the larger table over that in the smaller
+    plain_rate: float
+    our_rate: float
+    compared_rows: int
+    small_rows: int
+    large_rows: int
+    small_late_s: float
+    large_late_s: float
+
+
+def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: Path | None) -> Figures:
+    """Run everything on a private server in `folder` (a temporary one by default), thrown away afterwards.
+
+    Raises:
+        ChildFailed: the disk has no room for it.
+    """
+    series = -(-rows // bench.A_DAY)
+    compared = min(compared_days, times)
+    with ExitStack() as stack:
+        where = stack.enter_context(_room(folder, series * bench.A_DAY * times * BYTES_A_ROW))
+        small_dsn, large_dsn = stack.enter_context(_server(where, series))
+        with connect(small_dsn, application="ngatu bench") as conn:
+            small_rows = _filled(small_dsn, 1, series)
+            bench.land_everything(conn, 1)
+            small_late = bench.late_costs(conn, 1, series, repeats)
+        with connect(large_dsn, application="ngatu bench") as conn:
+            large_rows = _filled(large_dsn, times, series)
+            plain, ours = [], []
+            for _ in range(3):
+                plain.append(bench.time_plain(conn, compared))
+                ours.append(bench.time_ours(conn, compared))
+                log.info("compared days=%d plain=%.2fs ours=%.2fs", compared, plain[-1], ours[-1])
+            bench.land_everything(conn, times)
+            large_late = bench.late_costs(conn, times, series, repeats)
+    compared_rows = compared * small_rows
+    return Figures(
+        ratio_to_plain=min(plain) / min(ours),
+        late_cost_growth=large_late / small_late,
+        plain_rate=compared_rows / min(plain),
+        our_rate=compared_rows / min(ours),
+        compared_rows=compared_rows,
+        small_rows=small_rows,
+        large_rows=large_rows,
+        small_late_s=small_late,
+        large_late_s=large_late,
+    )
+
+
+def _filled(dsn: str, days: int, series: int) -> int:
+    rows = bench.fill(dsn, range(days), series)
+    log.info("filled rows=%d", rows)
+    return rows
+
+
+@contextmanager
+def _room(folder: Path | None, needed: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ngatu-bench-", dir=folder) as made:
+        where = Path(made)
+        where.chmod(0o755)
+        free = shutil.disk_usage(where).free
+        if free < needed:
+            raise ChildFailed(
+                f"{where.parent}: {free / 1e9:.0f} GB free, {needed / 1e9:.0f} needed: take a smaller --times"
+            )
+        yield where
+
+
+@contextmanager
+def _server(where: Path, series: int) -> Iterator[tuple[str, str]]:
+    """Two databases with the schema and the series, on a server of our own."""
+    guard = Guard()
+    cluster = postgres.Cluster(
+        packages=server_packages(find_home(os.environ)), folder=where / "postgres", port=free_port()
+    )
+    postgres.initialise(cluster)
+    child = Child(postgres.program(cluster), guard)
+    with ExitStack() as stack:
+        stack.callback(guard.close)
+        child.start()
+        stack.callback(child.stop)
+        child.wait_ready(cluster.ready, timeout=60)
+        small, large = (postgres.ensure_database(cluster, name) for name in ("small", "large"))
+        for dsn in (small, large):
+            migrate(dsn)
+            with connect(dsn, application="ngatu bench") as conn:
+                bench.begin(conn, series)
+        yield small, large

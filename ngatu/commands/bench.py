@@ -1,0 +1,63 @@
+"""`ngatu bench`: measure parts of the house against something outside it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure a part of the house.")
+
+
+@app.callback()
+def _group() -> None:
+    """Each verb takes --json, and exits 0 only when its goal is met."""
+
+
+@app.command()
+def aggregates(
+    *,
+    times: Annotated[
+        int, typer.Option(min=1, help="how many times larger than a million rows the larger table is")
+    ] = 100,
+    compared_days: Annotated[int, typer.Option(min=1, help="millions of rows to compare with plain SQL on")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="late readings in each table")] = 31,
+    folder: Annotated[Path | None, typer.Option(help="where the server's data goes meanwhile")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Compare with one plain INSERT … SELECT … GROUP BY, and one late reading in tables of different sizes."""
+    from ngatu.bench_aggregates import measure
+
+    figures = measure(times=times, compared_days=compared_days, repeats=repeats, folder=folder)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(figures)))
+    else:
+        for name, value in msgspec.to_builtins(figures).items():
+            print(f"{name:>18}  {value:,.4g}")
+    if figures.ratio_to_plain < 0.8 or figures.late_cost_growth > 3:
+        raise typer.Exit(1)
+
+
+@app.command()
+def agent(
+    *,
+    readings: Annotated[
+        int, typer.Option(min=1000, help="in the backlog; a day of 100 a second is 8640000")
+    ] = 1_000_000,
+    seconds: Annotated[float, typer.Option(min=2, help="how long its cost is measured")] = 30,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Memory, processor, bytes on the wire and on disk of an agent without a camera; how fast a backlog drains."""
+    from dataclasses import asdict
+
+    from ngatu.bench_agent import measure
+
+    figures = measure(readings=readings, seconds=seconds)
+    if as_json:
+        print(json.dumps(asdict(figures)))
+    else:
+        for name, value in asdict(figures).items():
+            print(f"{name:>22}  {value:,.4g}")
+    if not figures.good:
+        raise typer.Exit(1)

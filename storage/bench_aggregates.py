@@ -1,0 +1,114 @@
+"""What `ngatu bench aggregates` does to a database of its own: fill it, aggregate it, let one reading come late."""
+
+import random
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from psycopg import Connection
+
+from storage.aggregates import Done, aggregate, recompute_late
+from storage.connect import connect
+from storage.late import late_bounds, mark_late
+from storage.level import LEVELS
+
+BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
+A_DAY: Final = 1440  # readings of one series: one a minute
+
+DEVICE: Final = "INSERT INTO device (name) VALUES ('bench')"
+NEW_SERIES: Final = """
+    INSERT INTO series (device_id, name, period_s) SELECT 1, 'bench/' || i, 60 FROM generate_series(1, %s) i
+"""
+FILL: Final = """
+    INSERT INTO reading (at, received, value, series_id)
+    SELECT at + s * interval '7 ms', at, 50 + 30 * sin(s + extract(epoch FROM at) / 7000) + random() * 5, s
+    FROM generate_series(%(lo)s::timestamptz, %(hi)s::timestamptz - interval '1 s', interval '1 min') at,
+         generate_series(1, %(series)s) s
+"""
+# The same columns over the same rows, in one statement, into a table like ours.
+PLAIN: Final = """
+    INSERT INTO bench_plain (bucket, series_id, n, mean, minimum, maximum, sd, p50, p95, coverage, good)
+    SELECT bucket, series_id, n, mean, f.minimum, f.maximum, sd, p[1], p[2], least(1, n * s.period_s / 900),
+           good::float4 / n
+    FROM (SELECT time_bucket('15 min', at) AS bucket, series_id, count(*) AS n, avg(value) AS mean,
+                 min(value) AS minimum, max(value) AS maximum, stddev(value) AS sd,
+                 percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY value) AS p,
+                 count(*) FILTER (WHERE quality = 0) AS good
+          FROM reading WHERE at >= %(lo)s AND at < %(hi)s GROUP BY 1, 2) f
+    JOIN series s ON s.id = f.series_id
+"""
+PLAIN_TABLE: Final = """
+    DROP TABLE IF EXISTS bench_plain;
+    CREATE TABLE bench_plain (LIKE reading_15m INCLUDING ALL);
+    SELECT create_hypertable('bench_plain', by_range('bucket', interval '7 days'), create_default_indexes => false);
+"""
+AGAIN_FROM_NOTHING: Final = "TRUNCATE reading_15m; DELETE FROM closing"
+ONE_READING: Final = "INSERT INTO reading (at, received, value, series_id) VALUES (%s, now(), 99, %s)"
+
+
+def fill(dsn: str, days: Iterable[int], series: int) -> int:
+    """Write whole days of a reading a minute for each series, on two connections; return how many rows."""
+    with connect(dsn, application="ngatu bench") as conn, ThreadPoolExecutor(2) as threads:
+        conn.execute("DROP INDEX reading_series_at")  # built once afterwards: faster, and as dense as one that grew
+        filled = sum(threads.map(lambda day: _fill_day(dsn, day, series), days))
+        conn.execute("CREATE INDEX reading_series_at ON reading (series_id, at DESC)")
+    return filled
+
+
+def begin(conn: Connection[Any], series: int) -> None:
+    """Make the series that `fill` writes to."""
+    conn.execute(DEVICE)
+    conn.execute(NEW_SERIES, (series,))
+
+
+def time_plain(conn: Connection[Any], days: int) -> float:
+    """Seconds that one plain INSERT … SELECT … GROUP BY takes for the first `days`."""
+    conn.execute(PLAIN_TABLE)
+    begun = time.perf_counter()
+    conn.execute(PLAIN, {"lo": BEGIN, "hi": BEGIN + timedelta(days=days)}, prepare=False)
+    return time.perf_counter() - begun
+
+
+def time_ours(conn: Connection[Any], days: int) -> float:
+    """Seconds that closing and computing the same buckets takes."""
+    conn.execute(AGAIN_FROM_NOTHING)
+    begun = time.perf_counter()
+    _aggregate(conn, days)
+    return time.perf_counter() - begun
+
+
+def land_everything(conn: Connection[Any], days: int) -> Done:
+    """Compute all levels of `days`, so that a late reading changes published numbers."""
+    done = sum((_aggregate(conn, days, name) for name in LEVELS), Done())
+    conn.execute("VACUUM ANALYZE")
+    return done
+
+
+def late_costs(conn: Connection[Any], days: int, series: int, repeats: int) -> float:
+    """Median seconds from one reading that came late, anywhere in `days`, to its new numbers at every level."""
+    chosen, costs = random.Random(1), []  # noqa: S311 — where to look, nothing to guess
+    for _ in range(repeats):
+        at, which = BEGIN + chosen.random() * timedelta(days=days), chosen.randint(1, series)
+        with conn.transaction():
+            bounds = late_bounds(conn, "reading")
+            conn.execute(ONE_READING, (at, which))
+            mark_late(conn, "reading", np.array([which]), np.array([int(at.timestamp() * 1e6)]), bounds)
+        begun = time.perf_counter()
+        done = recompute_late(conn)
+        costs.append(time.perf_counter() - begun)
+        assert done.changed == len(LEVELS), done
+    return median(costs)
+
+
+def _aggregate(conn: Connection[Any], days: int, level: str = "15m") -> Done:
+    return aggregate(conn, LEVELS[level], now=BEGIN + timedelta(days=days, minutes=2))
+
+
+def _fill_day(dsn: str, day: int, series: int) -> int:
+    lo = BEGIN + timedelta(days=day)
+    with connect(dsn, application="ngatu bench") as conn:
+        return conn.execute(FILL, {"lo": lo, "hi": lo + timedelta(days=1), "series": series}).rowcount
