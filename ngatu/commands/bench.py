@@ -18,10 +18,9 @@ def _group() -> None:
 @app.command()
 def aggregates(
     *,
-    times: Annotated[
-        int, typer.Option(min=1, help="how many times larger than a million rows the larger table is")
-    ] = 100,
-    compared_days: Annotated[int, typer.Option(min=1, help="millions of rows to compare with plain SQL on")] = 10,
+    rows: Annotated[int, typer.Option(min=1440, help="readings in the smaller table: one day of them")] = 1_000_000,
+    times: Annotated[int, typer.Option(min=1, help="how many times as many in the larger: so many days")] = 100,
+    compared_days: Annotated[int, typer.Option(min=1, help="how many of those days to compare with plain SQL")] = 10,
     repeats: Annotated[int, typer.Option(min=1, help="late readings in each table")] = 31,
     folder: Annotated[Path | None, typer.Option(help="where the server's data goes meanwhile")] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
@@ -29,7 +28,7 @@ def aggregates(
     """Compare with one plain INSERT … SELECT … GROUP BY, and one late reading in tables of different sizes."""
     from ngatu.bench_aggregates import measure
 
-    figures = measure(times=times, compared_days=compared_days, repeats=repeats, folder=folder)
+    figures = measure(rows=rows, times=times, compared_days=compared_days, repeats=repeats, folder=folder)
     if as_json:
         print(json.dumps(msgspec.to_builtins(figures)))
     else:
