@@ -8,6 +8,7 @@ from typing import Any, Final
 from ngatu.faults.plan import KILLS, KINDS, Kind
 
 ENOUGH_MESSAGES: Final = 1000
+UNLOGGED_A_KILL: Final = 100  # readings that an agent commits in one go, killed before it could log them
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +53,9 @@ class Report:
             f"{self.evicted_outside} messages evicted in rounds that filled no budget": not self.evicted_outside,
             f"nothing was evicted, though {self.kinds['budget_filled']} rounds filled a budget": (
                 self.evicted > 0 or not self.kinds["budget_filled"]
+            ),
+            f"{self.unlogged} readings are stored that no log names, more than kills explain": (
+                self.unlogged <= UNLOGGED_A_KILL * self.kinds["agent_killed"]
             ),
             f"{self.crashes} processes ended by themselves": not self.crashes,
             f"these faults never happened, run more rounds: {', '.join(missing)}": not missing,

@@ -120,6 +120,7 @@ def test_a_good_campaign_has_nothing_to_complain_of() -> None:
         {"evicted_outside": 1},
         {"evicted": 0},
         {"crashes": 1},
+        {"unlogged": 101},
         {"messages": 10},
         {"recovery_s": {kind: [1.0] for kind in KINDS[1:]}},
         {"problems": ["round 3: no recovery"]},
