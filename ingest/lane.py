@@ -19,7 +19,8 @@ from ingest.consumer import BrokerAddress, Consumer, Subscription
 from ingest.inbox import Inbox, Limits
 from ingest.item import Arrival, Item, understand
 from ingest.metrics import Metrics
-from ingest.store import Acks, Outcome, Store
+from ingest.outcome import Acks, Outcome
+from ingest.store import Store
 from storage.connect import connect, is_absence
 
 log: Final = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.item import Item
-from ingest.store import Outcome
+from ingest.outcome import Outcome
 
 LANE: Final = ("lane",)
 MAX_DEVICES: Final = 200  # named in a label; the rest are counted as `other`

@@ -5,19 +5,21 @@ import random
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
 
 from events import BadMessage
+from events.health import Health
+from events.incident import Incident
 from events.status import Status
 from ingest.catalogue import Catalogue
 from ingest.clock import Heard
 from ingest.item import Item, is_foreign
+from ingest.outcome import Outcome, settle_accounts
 from ingest.write import Written, received_at, write
-from storage import ledger, registry, rejected
+from storage import incidents, ledger, registry, rejected
 from storage.connect import is_conflict, is_refusal
 from storage.ledger import Range
 from storage.status import ReceivedStatus, apply_status
@@ -26,30 +28,6 @@ log: Final = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 100  # each is lost to another process that stored some of the batch meanwhile
 MARGIN: Final = timedelta(hours=1)  # what was sent before the durable session heard it may still be on its way
-
-Acks = dict[str, dict[str, list[Range]]]  # device → stream → what the database accounts for
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What became of a batch. All of it is committed."""
-
-    acks: Acks = field(default_factory=dict)
-    stored: int = 0  # messages
-    readings: int = 0
-    duplicates: int = 0  # messages
-    discarded: int = 0  # rejected messages too many to keep
-    rejected: list[Item] = field(default_factory=list)
-
-    def add(self, other: "Outcome") -> None:
-        """Take in what became of another part of the batch."""
-        for device, streams in other.acks.items():
-            self.acks.setdefault(device, {}).update(streams)
-        self.stored += other.stored
-        self.readings += other.readings
-        self.duplicates += other.duplicates
-        self.discarded += other.discarded
-        self.rejected += other.rejected
 
 
 class Store:
@@ -157,6 +135,7 @@ class Store:
         self._catalogue.learn(items)
         if len(items) == 1 and isinstance(items[0].body, Status) and items[0].bad is None:
             return self._commit_status(items[0], items[0].body)
+        self._refuse_intruders(items)
         known: dict[str, list[Range]] = {}
         fresh = items
         for attempt in range(MAX_ATTEMPTS):
@@ -165,8 +144,16 @@ class Store:
                 self._expect_duplicates = len(fresh) < len(items)
             written = self._transact(fresh)
             if written is not None:
-                return _outcome(items, fresh, known, written)
+                return settle_accounts(items, fresh, known, written)
         raise RuntimeError(f"the ledger refused a batch of {len(items)} messages {MAX_ATTEMPTS} times: report this")
+
+    def _refuse_intruders(self, items: Sequence[Item]) -> None:
+        """An incident belongs to the device that first told of it."""
+        told = [(item, item.body.id) for item in items if isinstance(item.body, Incident | Health)]
+        owners = incidents.owners(self._conn, [id_ for _, id_ in told]) if told else {}
+        for item, id_ in told:
+            if owners.get(id_, device := self._catalogue.device_id(item.device)) != device:
+                item.bad = item.bad or BadMessage("owner", f"{id_} belongs to another device")
 
     def _commit_status(self, item: Item, status: Status) -> Outcome:
         device_id = self._catalogue.device_id(item.device)
@@ -216,29 +203,3 @@ def _first_of_each(items: Sequence[Item]) -> list[Item]:
             seen.add(key)
         first.append(item)
     return first
-
-
-def _outcome(items: Sequence[Item], fresh: Sequence[Item], known: dict[str, list[Range]], written: Written) -> Outcome:
-    acks: Acks = {}
-    for item in items:
-        if item.id is None or not item.device or not item.ledgered:
-            continue
-        streams = acks.setdefault(item.device, {})
-        stream = item.id.stream
-        if item.disowned:  # its sender must not send it for ever
-            streams[stream] = ledger.to_ranges({*_numbers(streams.get(stream, ())), item.id.seq})
-        elif stream not in streams:
-            streams[stream] = written.accounted.get(stream) or known.get(stream) or []
-    rejected = [item for item in fresh if item.bad is not None]
-    return Outcome(
-        acks=acks,
-        stored=len(fresh) - len(rejected),
-        readings=written.readings,
-        duplicates=len(items) - len(fresh),
-        discarded=written.discarded,
-        rejected=rejected,
-    )
-
-
-def _numbers(ranges: Sequence[Range]) -> list[int]:
-    return [number for first, last in ranges for number in range(first, last + 1)]

@@ -1,5 +1,6 @@
 """Incidents and camera health: rows that only a higher revision replaces."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -48,6 +49,11 @@ STORE_HEALTH: Final = """
         received = excluded.received
         WHERE h.rev < excluded.rev AND h.device_id = excluded.device_id"""
 
+OWNERS: Final = """
+    SELECT id, device_id FROM incident WHERE id = ANY(%(ids)s)
+    UNION ALL
+    SELECT id, device_id FROM camera_health WHERE id = ANY(%(ids)s)"""
+
 
 class ReceivedIncident(NamedTuple):
     """One revision, from whom, and when it came."""
@@ -63,6 +69,11 @@ class ReceivedHealth(NamedTuple):
     device_id: int
     received: datetime
     health: Health
+
+
+def owners(conn: psycopg.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Which device an incident or health condition belongs to, of those that are known."""
+    return dict(conn.execute(OWNERS, {"ids": list(ids)}).fetchall())
 
 
 def store_incidents(conn: psycopg.Connection, revisions: list[ReceivedIncident]) -> None:

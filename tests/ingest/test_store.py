@@ -16,7 +16,8 @@ from events.reading import Reading, encode_senml
 from events.status import Range, Status
 from events.traffic import TrafficMinute
 from ingest.item import Item
-from ingest.store import Outcome, Store
+from ingest.outcome import Outcome
+from ingest.store import Store
 from storage import rejected
 from storage.connect import connect
 from storage.status import fold
@@ -109,6 +110,15 @@ def test_a_stream_belongs_to_the_device_that_first_used_it(store: Store, db: psy
         ("thief", "stream", 2)
     ]
     assert scalar(db, "SELECT count(*) FROM reading") == 2
+
+
+def test_an_incident_belongs_to_the_device_that_first_told_of_it(store: Store, db: psycopg.Connection) -> None:
+    mine = incident(1, device="owner")
+    theirs = arrive("thief", "incident", mine.arrival.payload.replace(b'"rev":1', b'"rev":2'), 1, new_stream())
+    store.store([mine])
+    outcome = store.store([theirs])
+    assert [item.bad and item.bad.reason for item in outcome.rejected] == ["owner"]
+    assert db.execute("SELECT rev FROM incident").fetchall() == [(1,)]
 
 
 def test_a_flood_of_bad_messages_is_kept_up_to_a_bound_counted_beyond_and_shows_as_a_gap(
@@ -226,7 +236,7 @@ def test_finished_streams_are_folded_away_and_still_known(store: Store, db: psyc
 def test_two_processes_that_touch_the_same_rows_in_opposite_order_both_finish(dsn: str, db: psycopg.Connection) -> None:
     db.execute("INSERT INTO closing (source, level, closed_until) VALUES ('reading', '15m', now() + interval '1 hour')")
     streams = [new_stream() for _ in range(20)]
-    outcomes: list[Outcome] = []
+    outcomes = list[Outcome]()
 
     def work(parity: int) -> None:
         with connect(dsn, application="test") as conn:
@@ -253,7 +263,7 @@ def test_a_deadlock_is_lost_once_and_then_won(
 ) -> None:
     low, high = "01J00000000000000000000000", "01J0000000000000000000000Z"
     store.store([reading(1, stream=low), reading(1, stream=high)])
-    results: list[Outcome] = []
+    results = list[Outcome]()
     with psycopg.connect(dsn) as rival:
         lock = "SELECT FROM ledger WHERE stream = %s FOR UPDATE"
         rival.execute("SET deadlock_timeout = '60s'")  # it is the other one that must find out, and lose
