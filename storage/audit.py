@@ -1,10 +1,12 @@
 """What the tables hold, row for row: for comparison with what was made."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from psycopg import Connection
+
+from storage.status import fold
 
 READINGS: Final = """
 SELECT d.name, s.name, r.value, r.at
@@ -82,6 +84,11 @@ def freshest(conn: Connection, since: datetime) -> dict[str, datetime]:
 def newest_incidents(conn: Connection, since: datetime) -> dict[str, datetime]:
     """Return, for each device with incidents decided later than `since`, when its latest was."""
     return {str(device): at for device, at in conn.execute(NEWEST_INCIDENT, [since])}
+
+
+def fold_soon(conn: Connection, idle: timedelta) -> int:
+    """Fold away the finished streams of all devices that were idle that long; return how many."""
+    return fold(conn, [device_id for (device_id,) in conn.execute("SELECT id FROM device")], idle)
 
 
 def forget(conn: Connection, until: datetime) -> None:

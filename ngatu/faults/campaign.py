@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -24,6 +24,7 @@ RECOVERY_S: Final = 60.0  # longer than this is not recovered
 DRAIN_S: Final = 90.0  # what an agent holds and has not stored by then is lost
 CHECK_EVERY: Final = 20  # rounds
 KEEP_S: Final = 30.0  # younger than this is not forgotten
+IDLE: Final = timedelta(seconds=5)  # after which a finished stream is folded away
 SLOW_S: Final = 1.0  # an alert should take less
 MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
 
@@ -85,6 +86,7 @@ class Campaign:
         """Wait until ingest is well, and readings and incidents that agents made after `since` are stored, of each."""
         deadline = time.monotonic() + RECOVERY_S
         while self._waiting_for(since):
+            self._revive_crashed()
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
@@ -107,10 +109,15 @@ class Campaign:
         if fault.kind == "budget_filled":
             self._wait_until_told(self._city.agents[fault.target])
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
+            audit.fold_soon(
+                conn, IDLE
+            )  # what comes late must find its place all the same
             given_up = sum(gap.last - gap.first + 1 for gap in audit.gaps(conn) if gap.explained)
         if fault.kind != "budget_filled":
             self.report.evicted_outside += max(0, given_up - self._given_up)
         self._given_up = given_up
+
+    def _revive_crashed(self) -> None:
         for ingest in self._city.ingests:
             self._revive(ingest.child, ingest.child.start)
         for agent in self._city.agents:
