@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from console import metrics
-from console.api import devices, events, health, incidents, series, traffic
+from console.api import devices, events, health, incidents, series, traffic, wards
 from console.api.access import Console
 from console.api.problems import RESPONSES, add_handlers
 from console.database import Database
@@ -19,6 +19,7 @@ from console.pages import login
 from console.pages.alerts import add_alerts_page
 from console.pages.explore import add_explore_pages
 from console.pages.frame import STATIC
+from console.pages.places import LEAFLET, add_places_pages
 from console.settings import Settings
 
 ABOUT = """
@@ -46,10 +47,11 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.console = console
     add_handlers(app)
     app.middleware("http")(guard)
-    for room in (incidents, series, traffic, devices, events):
+    for room in (incidents, series, traffic, devices, wards, events):
         app.include_router(room.router, responses=RESPONSES)
     app.include_router(health.router)
     app.include_router(login.router)
+    app.mount("/static/leaflet", StaticFiles(directory=LEAFLET))
     app.mount("/static", StaticFiles(directory=STATIC))
 
     @app.api_route("/api/{path:path}", include_in_schema=False, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
@@ -58,6 +60,7 @@ def make_app(settings: Settings) -> FastAPI:
 
     add_alerts_page(console)
     add_explore_pages(console)
+    add_places_pages(console)
     ui.run_with(app, title="Ngã Tư", dark=None, tailwind=False, show_welcome_message=False, favicon=STATIC / "icon.svg")
     return app
 

@@ -175,6 +175,19 @@ class GateOut(BaseModel):
     zone: str
 
 
+class WardOut(BaseModel):
+    """Where a ward of today lies, by its centroid."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str
+    name: str
+    name_en: str | None
+    latitude: float
+    longitude: float
+    area_km2: float | None
+
+
 class Problem(BaseModel):
     """What went wrong and what to do: RFC 9457."""
 

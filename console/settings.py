@@ -18,11 +18,15 @@ class Settings:
     city: str = "Hà Nội"
     admin_password: str | None = field(default=None, repr=False)  # makes the user `admin` where there are no users yet
     secret: str | None = field(default=None, repr=False)  # signs sessions; None: a new one, sessions end at a restart
+    tiles: str | None = (
+        None  # a map's tile address, as https://tiles.example/{z}/{x}/{y}.png; None: wards without tiles
+    )
+    attribution: str = ""  # what whoever gives the tiles wants to be said
     secure: bool = False  # cookies over HTTPS only
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Read NGATU_DSN, NGATU_HOST, NGATU_PORT, NGATU_CITY, NGATU_ADMIN_PASSWORD, NGATU_STORAGE_SECRET, NGATU_HTTPS.
+    """Read NGATU_DSN, _HOST, _PORT, _CITY, _ADMIN_PASSWORD, _STORAGE_SECRET, _TILES, _TILES_ATTRIBUTION and _HTTPS.
 
     Raises:
         BadSettingError: one is missing or wrong.
@@ -46,5 +50,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         city=environ.get("NGATU_CITY") or "Hà Nội",
         admin_password=password,
         secret=secret,
+        tiles=environ.get("NGATU_TILES") or None,
+        attribution=environ.get("NGATU_TILES_ATTRIBUTION", ""),
         secure=environ.get("NGATU_HTTPS", "") in {"1", "true", "yes"},
     )

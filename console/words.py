@@ -272,8 +272,8 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "direction.out": ("ra", "out"),
     "direction.any": ("mọi hướng", "any direction"),
     # map
-    "incidents_24h": ("Sự cố trong 24 giờ", "Incidents of 24 h"),
-    "wards": ("Phường", "Wards"),
+    "incidents": ("Sự cố", "Incidents"),
+    "find_device": ("Tìm thiết bị, camera…", "Device, camera…"),
     "unplaced": ("{n} sự cố không có vị trí", "{n} incidents have no position"),
 }
 

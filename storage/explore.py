@@ -96,6 +96,18 @@ class TrafficCount:
     trusted: float  # share of it in which the camera was well
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardCentre:
+    """Where a ward of today lies, by its centroid."""
+
+    code: str
+    name: str
+    name_en: str | None
+    latitude: float
+    longitude: float
+    area_km2: float | None
+
+
 class UnknownSeriesError(LookupError):
     """No series has this number."""
 
@@ -148,6 +160,11 @@ WHERE series_id = %s AND bucket >= %s AND bucket < %s ORDER BY bucket LIMIT %s
 """).format(table=sql.Identifier(f"reading_{level}"))
     for level in ("15m", "1h", "1d")
 }
+
+_WARDS = """
+SELECT code, name, name_en, latitude, longitude, area_km2 FROM ward
+WHERE valid_from <= current_date AND current_date < valid_to ORDER BY code
+"""
 
 _GATES = """
 SELECT DISTINCT d.name AS device, t.camera, t.zone
@@ -251,6 +268,12 @@ def aggregates(
     """Return the buckets that begin in start ≤ bucket < end, oldest first."""
     with conn.cursor(row_factory=class_row(Aggregate)) as cursor:
         return cursor.execute(_AGGREGATES[level], (series, start, end, limit)).fetchall()
+
+
+def list_wards(conn: Connection[Any]) -> list[WardCentre]:
+    """Return the wards that hold today."""
+    with conn.cursor(row_factory=class_row(WardCentre)) as cursor:
+        return cursor.execute(_WARDS).fetchall()
 
 
 def list_gates(conn: Connection[Any]) -> list[Gate]:

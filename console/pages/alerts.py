@@ -1,6 +1,5 @@
 """The page of live alerts."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -10,21 +9,15 @@ from nicegui import ui
 from console.api.access import Console
 from console.database import DatabaseAwayError
 from console.models import AlertOut
-from console.pages.frame import frame, visit_of
+from console.pages.frame import mount, visit_of
 from storage import alerts
 
 STALE_S: Final = 20  # agents send readings every second, and their last_seen is written every few
-TEMPLATE: Final = Path(__file__).with_name("board.html")
 METHODS: Final = {"alerts": "apply", "pulse": "beat", "fleet": "fleet"}
 
 
 class Board(ui.element, component="board.js"):
     """The list of alerts and the one that is chosen, drawn by the browser: a flood must not cost the server."""
-
-    def __init__(self, words: dict[str, str], timezone: str, me: str, *, acts: bool) -> None:
-        super().__init__()
-        self._props |= {"words": words, "me": me, "acts": acts, "timezone": timezone, "stale": STALE_S}
-        self._props["brand"] = f"{words['alerts']} · Ngã Tư"
 
 
 def add_alerts_page(console: Console) -> None:
@@ -35,16 +28,14 @@ def add_alerts_page(console: Console) -> None:
         visit = await visit_of(request, console)
         if isinstance(visit, Response):
             return visit
-        text = frame(console, visit)
-        ui.add_body_html(f'<script type="text/x-template" id="board-template">{TEMPLATE.read_text("utf-8")}</script>')
-        with ui.element("main").props("id=main").classes("board-main"):
-            board = Board(text, console.live.timezone, visit.user.name, acts=visit.user.role != "planner")
+        props = {"me": visit.user.name, "acts": visit.user.role != "planner", "stale": STALE_S}
+        board = mount(console, visit, Board, "board", props)
         follow(console, board)
         return None
 
 
-def follow(console: Console, board: Board) -> None:
-    """Tell the board everything that happens for as long as its page is open."""
+def follow(console: Console, board: ui.element) -> None:
+    """Tell a component everything that happens for as long as its page is open."""
 
     async def fill() -> None:
         try:

@@ -1,13 +1,7 @@
 // The board of live alerts. Its alerts come from the server as they change; what the operator does goes to the API.
 import { h, reactive } from "vue";
+import { SEVERITIES, SHAPES, ago } from "/static/severity.js";
 
-const SEVERITIES = ["critical", "major", "minor", "info"];
-const SHAPES = {
-  critical: "M8 1h8l7 7v8l-7 7H8l-7-7V8z",
-  major: "M12 1.5 23.5 22h-23z",
-  minor: "M12 1l11 11-11 11L1 12z",
-  info: "M12 1a11 11 0 1 0 0 22 11 11 0 0 0 0-22z",
-};
 const STEP = 60; // rows that are added when the operator asks for more
 const MOST = 1500; // alerts held; the oldest closed ones go first
 const clock = reactive({ now: Date.now() });
@@ -42,15 +36,9 @@ function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
 }
 
-function ago(seconds) {
-  const s = Math.max(0, Math.round(seconds));
-  if (s < 120) return `${s} s`;
-  return s < 7200 ? `${Math.round(s / 60)} min` : s < 172800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86400)} d`;
-}
-
 export default {
   components: { Severity, Elapsed },
-  props: { words: Object, me: String, acts: Boolean, timezone: String, stale: Number, brand: String },
+  props: { words: Object, me: String, acts: Boolean, timezone: String, stale: Number, },
   data: () => ({
     severities: SEVERITIES,
     alerts: {}, // by id; frozen, so Vue compares them by identity only
@@ -226,7 +214,17 @@ export default {
     reset(facts) {
       for (const alert of facts.alerts) this.put(alert);
       this.ready = true;
+      this.wanted();
       if (!this.selected && window.innerWidth > 900 && this.ordered.length) this.selected = this.ordered[0].id;
+    },
+    // Another page's link names an alert, which may be too old for the board.
+    async wanted() {
+      const id = new URLSearchParams(location.search).get("id");
+      if (!id) return;
+      history.replaceState(null, "", "/");
+      const answer = this.alerts[id] ? null : await fetch(`/api/incidents/${encodeURIComponent(id)}`);
+      if (answer?.ok) this.put(await answer.json());
+      if (this.alerts[id]) this.choose(id);
     },
     // The first is drawn at once; in a flood the list is drawn four times a second, not for each of them.
     apply(facts) {
@@ -398,7 +396,7 @@ export default {
   },
   watch: {
     "counts.new"(n) {
-      document.title = (n ? `(${n}) ` : "") + this.brand;
+      document.title = `${n ? `(${n}) ` : ""}${this.w("alerts")} · Ngã Tư`;
     },
     tab() {
       this.shown = STEP;

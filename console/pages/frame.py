@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request
@@ -19,7 +19,13 @@ from console.words import LANGUAGES, Language, choose_language, words
 from storage.users import User
 
 STATIC: Final = Path(__file__).parent.parent / "static"
-PAGES: Final = (("/", "alerts"), ("/series", "series"), ("/traffic", "traffic"))
+PAGES: Final = (
+    ("/", "alerts"),
+    ("/series", "series"),
+    ("/traffic", "traffic"),
+    ("/map", "map"),
+    ("/devices", "devices"),
+)
 NATIVE: Final = {"vi": "Tiếng Việt", "en": "English"}
 
 LOGO: Final = (
@@ -58,6 +64,19 @@ def frame(console: Console, visit: Visit) -> dict[str, str]:
     ui.add_head_html(head(visit.language))
     ui.html(_bar(console, visit, text), sanitize=False)
     return text
+
+
+def mount(
+    console: Console, visit: Visit, component: type[ui.element], template: str, props: dict[str, Any] | None = None
+) -> ui.element:
+    """Draw a page that is one component of ours, whose template stands beside it."""
+    text = frame(console, visit)
+    html = (Path(__file__).parent / f"{template}.html").read_text("utf-8")
+    ui.add_body_html(f'<script type="text/x-template" id="{template}-template">{html}</script>')
+    with ui.element("main").props("id=main").classes("board-main"):
+        made = component()
+    made._props |= {"words": text, "timezone": console.live.timezone, **(props or {})}  # noqa: SLF001 - props() parses text
+    return made
 
 
 def head(language: Language) -> str:

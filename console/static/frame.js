@@ -19,6 +19,16 @@
     }
     document.querySelectorAll("details.menu[open], details.fleet[open], details.keys[open]").forEach((d) => d.contains(event.target) || d.removeAttribute("open"));
   });
-  setInterval(() => document.querySelectorAll("[data-clock]").forEach((c) => (c.textContent = new Date().toLocaleTimeString("vi", { timeZone: c.dataset.clock }))), 1000);
+  const tick = () => document.querySelectorAll("[data-clock]").forEach((c) => (c.textContent = new Date().toLocaleTimeString("vi", { timeZone: c.dataset.clock })));
+  setInterval(tick, 1000);
+  // The bar comes with the page's first drawing: show the time, and on a narrow screen which page this is, as soon as it is there.
+  new MutationObserver((_, watcher) => {
+    const here = document.querySelector(".nav [aria-current]");
+    if (!here) return;
+    watcher.disconnect();
+    here.scrollIntoView({ inline: "center", block: "nearest" });
+    tick();
+    show();
+  }).observe(document.documentElement, { childList: true, subtree: true });
   show();
 })();

@@ -7,11 +7,24 @@ from playwright.sync_api import Page, expect
 
 from console.pages import frame
 from console.words import CATALOGUE
+from events.incident import Place
 from storage.aggregates import aggregate
 from storage.level import LEVELS
+from storage.wards import Ward, load_wards
 from tests.console.city import City
 from tests.console.conftest import OpenPage
 
+WARD = Ward(
+    code="00367",
+    name="Phường <b>Thanh Xuân</b>",
+    name_en=None,
+    kind="phường",
+    district=None,
+    province="Hà Nội",
+    latitude=21.0,
+    longitude=105.8,
+    area_km2=3.24,
+)
 NOW = datetime.now(UTC).replace(microsecond=0)
 CSS = (Path(frame.__file__).parent.parent / "static" / "console.css").read_text("utf-8")
 
@@ -112,18 +125,53 @@ def test_traffic_is_drawn_by_class_and_doubtful_minutes_are_marked(open_page: Op
 
 
 @pytest.mark.parametrize("language", ["vi-VN", "en-US"])
-@pytest.mark.parametrize("path", ["/", "/series", "/traffic"])
+@pytest.mark.parametrize("path", ["/", "/series", "/traffic", "/map", "/devices"])
 def test_nothing_is_wider_than_a_phone(
     open_page: OpenPage, city: City, measured: int, path: str, language: str
 ) -> None:
     city.incident(kind="pedestrian_on_road", zone="a-zone-with-a-very-long-name-that-nobody-would-shorten", still=True)
     page = open_page(f"{path}?id={measured}" if path == "/series" else path, width=390, language=language)
-    page.wait_for_selector({"/": ".row", "/series": ".chart canvas", "/traffic": ".chart canvas"}[path])
+    there = {"/": ".row", "/map": ".pin", "/devices": ".card"}
+    page.wait_for_selector(there.get(path, ".chart canvas"))
     if path == "/":
         page.click(".row >> nth=0")
         page.wait_for_selector(".detail h1")
     wide = "() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - innerWidth"
     assert page.evaluate(wide) <= 0
+
+
+def test_the_map_shows_wards_devices_and_new_incidents_without_tiles(open_page: OpenPage, city: City) -> None:
+    load_wards(city.conn, [WARD], [])
+    city.conn.execute("UPDATE device SET latitude = 21.01, longitude = 105.81")
+    page = open_page("/map")
+    expect(page.locator(".ward-name")).to_have_text("Phường <b>Thanh Xuân</b>")
+    expect(page.locator(".gear.is-good")).to_have_count(1)
+    made = city.incident(kind="wrong_way", place=Place(latitude=21.05, longitude=105.85))
+    page.click('.pin[title="Wrong-way driving"]')
+    page.click(".map-card a")
+    page.wait_for_selector(f'.row.is-chosen[data-incident-id="{made.id}"]')
+    assert page.evaluate("performance.getEntriesByType('resource').every((r) => r.name.startsWith(location.origin))")
+
+
+def test_an_old_alert_is_shown_by_its_link(open_page: OpenPage, city: City) -> None:
+    made = city.incident(kind="debris", severity="info")
+    city.conn.execute("UPDATE incident SET received = now() - interval '30 days' WHERE id = %s", (made.id,))
+    page = open_page(f"/?id={made.id}")
+    expect(page.locator(".detail h1")).to_have_text("Debris on the road")
+
+
+def test_devices_tell_what_waits_and_what_ails_them(open_page: OpenPage, city: City) -> None:
+    city.conn.execute("""UPDATE device SET status = '{"outbox": {"messages": 12, "bytes": 9, "budget_bytes": 10}}'""")
+    city.conn.execute(
+        "INSERT INTO camera_health (id, rev, device_id, subject, name, condition, state, since, why, received)"
+        " VALUES ('x', 1, %s, 'camera', 'north', 'covered', 'raised', now(), '{}', now()) ON CONFLICT DO NOTHING",
+        (city.device,),
+    )
+    page = open_page("/devices")
+    card = page.locator("[data-device=camera-a]")
+    expect(card).to_contain_text("north: covered")
+    expect(card.locator("[data-outbox]")).to_have_text("12 messages · 90 %")
+    expect(card.locator("[data-camera=north]")).to_contain_text("weak model")
 
 
 def test_the_theme_follows_the_system_until_somebody_chooses(open_page: OpenPage, city: City) -> None:
