@@ -1,0 +1,40 @@
+"""Remove what is older than the city keeps it: raw rows by age, evidence and incidents by severity.
+
+Runs each night, after the day's aggregates. Buckets whose raw rows go are frozen first, so that their numbers stay as
+they were published; rows not yet computed are never dropped.
+
+The task returns how many chunks and rows went, and how many aggregate rows were frozen.
+"""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+
+@dag(
+    schedule=CronTriggerTimetable("40 18 * * *", timezone="UTC", interval=timedelta(days=1)),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5), "execution_timeout": timedelta(hours=4)},
+    doc_md=__doc__,
+    tags=["ngatu"],
+)
+def retention() -> None:
+    """Shape: one task."""
+
+    @task
+    def remove() -> dict[str, int]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        from storage.retention import expire
+
+        with PostgresHook("ngatu").get_conn() as conn:
+            conn.autocommit = True
+            return asdict(expire(conn))
+
+    remove()
+
+
+DAG = retention()
