@@ -63,7 +63,8 @@ COUNT: Final = """
                excluded.alert_s, excluded.acknowledge_s, excluded.duration_s)
         RETURNING revision
     )
-    SELECT (SELECT coalesce(sum(n), 0)::bigint FROM counted), count(*), count(*) FILTER (WHERE revision > 1) FROM written
+    SELECT (SELECT coalesce(sum(n), 0)::bigint FROM counted), count(*), count(*) FILTER (WHERE revision > 1)
+    FROM written
 """
 
 
