@@ -28,8 +28,8 @@ log: Final = logging.getLogger(__name__)
 MAX_WAITING: Final = 128 * 1024 * 1024  # bytes of payload that may wait for the database in one lane
 HOUSEKEEPING: Final = 5.0  # seconds
 LOGGED: Final = 5  # rejected messages of one batch that get a line of their own
-FIRST_DELAY: Final = 0.25  # seconds before the second attempt to reach the database; doubles
-LONGEST_DELAY: Final = 2.0  # seconds: alerts wait for it once the database is back
+FIRST_DELAY: Final = 0.1  # seconds before the second attempt to reach the database; doubles
+LONGEST_DELAY: Final = 1.0  # seconds: alerts wait for it once the database is back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from ingest.catalogue import Catalogue
 from ingest.clock import Heard
 from ingest.item import Item, is_foreign
 from ingest.outcome import Outcome, settle_accounts
-from ingest.write import Written, received_at, write
+from ingest.write import SeenBeforeError, Written, received_at, write
 from storage import incidents, ledger, registry, rejected
 from storage.connect import is_conflict, is_refusal
 from storage.ledger import Range
@@ -163,12 +163,11 @@ class Store:
 
     def _transact(self, items: Sequence[Item]) -> Written | None:
         """One transaction; None where the ledger had one of the numbers."""
-        written = None
-        with self._conn.transaction() as transaction:
-            written = write(self._conn, items, self._catalogue)
-            if written is None:
-                raise psycopg.Rollback(transaction)
-        return written
+        try:
+            with self._conn.transaction():
+                return write(self._conn, items, self._catalogue)
+        except SeenBeforeError:  # also where the server went away before the rollback: the next question finds out
+            return None
 
     def _filter(self, items: Sequence[Item]) -> tuple[list[Item], dict[str, list[Range]]]:
         """Ask the ledger; return what is new, and what is accounted for of all streams. Intruders become bad."""

@@ -27,6 +27,10 @@ from storage.late import LateBounds, Source, late_bounds, mark_late
 from storage.ledger import Entry, Range
 
 
+class SeenBeforeError(Exception):
+    """The ledger has one of the numbers, or does not know the stream as this device's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """What the transaction did, if it commits."""
@@ -46,8 +50,12 @@ class Dated:
     bounds: LateBounds
 
 
-def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> Written | None:
-    """Write `items`, which `catalogue` has learned; None where one was not new: roll back, and filter."""
+def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> Written:
+    """Write `items`, which `catalogue` has learned.
+
+    Raises:
+        SeenBeforeError: one of them was not new: roll back, ask the ledger which, and leave it out.
+    """
     good = [item for item in items if item.bad is None]
     if any(map(is_foreign, good)):
         ledger.serialise_foreign(conn)
@@ -60,7 +68,7 @@ def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue)
     entries = _entries(items, discarded, catalogue)
     accounted = ledger.extend(conn, entries) if entries else {}
     if accounted is None:
-        return None
+        raise SeenBeforeError
     _write_revisions(conn, good, catalogue)
     for rows in dated:
         mark_late(conn, rows.source, rows.ids, rows.ats, rows.bounds)

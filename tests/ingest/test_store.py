@@ -19,7 +19,7 @@ from ingest.item import Item
 from ingest.outcome import Outcome
 from ingest.store import Store
 from storage import rejected
-from storage.connect import connect
+from storage.connect import connect, is_absence
 from storage.status import fold
 from tests.ingest.conftest import STREAM, arrive, new_stream, now, scalar
 from tests.servers import WaitFor
@@ -333,3 +333,19 @@ def test_what_no_column_can_hold_is_rejected_and_spoils_nothing(
     assert len(outcome.rejected) == kept
     assert scalar(db, "SELECT count(*) FROM traffic") == 2
     assert received(db) == "{[1,4)}"
+
+
+def test_a_server_that_goes_away_in_the_rollback_of_a_duplicate_is_only_away(
+    dsn: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(dsn, application="doomed") as conn:
+        store = Store(conn)
+        store.store([reading(1)])
+
+        def extend(_conn: psycopg.Connection, _entries: object) -> None:
+            db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed'")
+
+        monkeypatch.setattr("storage.ledger.extend", extend)
+        with pytest.raises(psycopg.OperationalError) as caught:
+            store.store([reading(1)])
+        assert is_absence(caught.value)
