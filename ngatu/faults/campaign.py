@@ -14,8 +14,8 @@ from ngatu.faults.plan import Fault
 from ngatu.faults.report import Report
 from ngatu.faults.site import QUIET, Agent, City
 from ngatu.faults.truth import Log, Made
-from ngatu.faults.verdict import INCIDENT, Books, Finding
-from ngatu.faults.watch import AlertWatch
+from ngatu.faults.verdict import Books, Finding
+from ngatu.faults.watch import AlertTimes, AlertWatch
 from storage import audit
 
 log: Final = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ DRAIN_S: Final = 90.0  # what an agent holds and has not stored by then is lost
 CHECK_EVERY: Final = 20  # rounds
 KEEP_S: Final = 30.0  # younger than this is not forgotten
 IDLE: Final = timedelta(seconds=5)  # after which a finished stream is folded away
-SLOW_S: Final = 1.0  # an alert should take less
-MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
 
 
 class Campaign:
@@ -37,12 +35,9 @@ class Campaign:
         self.report = Report(seed=seed)
         self._patience = patience
         self._city = city
-        self._watch = watch
+        self._alerts = AlertTimes(watch)
         self._books = Books()
         self._logs = tuple(Log(agent.device, agent.log) for agent in city.agents)
-        self._peace: list[tuple[float, float]] = []  # when nothing was broken, Unix seconds
-        self._decided: dict[str, float] = {}  # incidents that are not yet announced
-        self._calm_since = time.time()
         self._given_up = 0
 
     def run(self, faults: Iterable[Fault]) -> Report:
@@ -50,27 +45,29 @@ class Campaign:
         began = time.monotonic()
         for agent in self._city.agents:
             agent.start()
-        if self._recovered(time.time()):
-            self._calm_since = time.time()
-            for fault in faults:
-                if not self._round(fault):
-                    break
+        if ill := self._not_recovered(time.time()):
+            self.report.problems.append(f"it never worked: {'; '.join(ill)}")
+            faults = ()
+        self._alerts.calm_begins()
+        for fault in faults:
+            if not self._round(fault):
+                break
         self._settle()
         self.report.seconds = round(time.monotonic() - began, 1)
         return self.report
 
     def _round(self, fault: Fault) -> bool:
         time.sleep(fault.after)
-        self._peace.append((self._calm_since, time.time() - MARGIN_S))
+        self._alerts.calm_ends()
         with inflicted(self._city, fault):
             time.sleep(fault.lasts)
         mended = time.time()
-        if not self._recovered(mended):
-            ill = f"round {fault.number} ({fault.kind} {fault.target}): no recovery in {RECOVERY_S:.0f} s"
-            self.report.problems.append(f"{ill}: {'; '.join(self._waiting_for(mended))}")
+        if ill := self._not_recovered(mended):
+            where = f"round {fault.number} ({fault.kind} {fault.target})"
+            self.report.problems.append(f"{where}: no recovery in {RECOVERY_S:.0f} s: {'; '.join(ill)}")
             return False
-        self._calm_since = time.time()
-        took = self._calm_since - mended
+        took = time.time() - mended
+        self._alerts.calm_begins()
         self.report.recovery_s.setdefault(fault.kind, []).append(took)
         self.report.rounds = fault.number
         self._look_around(fault)
@@ -82,21 +79,20 @@ class Campaign:
             self._check()
         return not self.report.lost
 
-    def _recovered(self, since: float) -> bool:
-        """Wait until ingest is well, and readings and incidents that agents made after `since` are stored, of each."""
+    def _not_recovered(self, since: float) -> list[str]:
+        """Wait until ingest is well, and what each agent made after `since` is stored; return who is ill, after all."""
         deadline = time.monotonic() + RECOVERY_S
-        while self._waiting_for(since):
-            self._revive_crashed()
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
-
-    def _waiting_for(self, since: float) -> list[str]:
-        """What is not yet well, and what ails it."""
-        moment = datetime.fromtimestamp(since, UTC)
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
-            readings, incidents = audit.freshest(conn, moment), audit.newest_incidents(conn, moment)
+            while ill := self._ill(conn, datetime.fromtimestamp(since, UTC)):
+                self._revive_crashed()
+                if time.monotonic() > deadline:
+                    return ill
+                time.sleep(0.05)
+        return []
+
+    def _ill(self, conn: psycopg.Connection, since: datetime) -> list[str]:
+        """What is not yet well, and what ails it."""
+        readings, incidents = audit.freshest(conn, since), audit.newest_incidents(conn, since)
         ill = {ingest.child.program.name: ingest.ailments() for ingest in self._city.ingests}
         for agent in self._city.agents:
             missing = {"readings": agent.device not in readings, "incidents": agent.device not in incidents}
@@ -109,9 +105,7 @@ class Campaign:
         if fault.kind == "budget_filled":
             self._wait_until_told(self._city.agents[fault.target])
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
-            audit.fold_soon(
-                conn, IDLE
-            )  # what comes late must find its place all the same
+            audit.fold_soon(conn, IDLE)  # what comes late must find its place all the same
             given_up = sum(gap.last - gap.first + 1 for gap in audit.gaps(conn) if gap.explained)
         if fault.kind != "budget_filled":
             self.report.evicted_outside += max(0, given_up - self._given_up)
@@ -142,20 +136,9 @@ class Campaign:
         for record in self._logs:
             things = list(record.read())
             self._books.add(things)
-            for thing in things:
-                if thing.series == INCIDENT:
-                    self._decided.setdefault(thing.value.partition(" ")[0], thing.at)
-        self._time_alerts()
-
-    def _time_alerts(self) -> None:
-        for incident, announced in self._watch.take().items():
-            decided = self._decided.pop(incident, None)
-            if decided is None or decided < self._watch.since:
-                continue
-            delay = announced - decided
-            if any(begin <= decided <= end for begin, end in self._peace[-3:]):
-                if delay > SLOW_S:
-                    log.warning("slow incident=%s delay_s=%.2f decided=%.2f", incident, delay, decided)
+            self._alerts.made(things)
+        for delay, calm in self._alerts.delays():
+            if calm:
                 self.report.alerts += 1
                 self.report.max_alert_delay_s = max(self.report.max_alert_delay_s, delay)
             else:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from events.envelope import MessageId, parse_id
+
+INCIDENT: Final = "incident"
+EVIDENCE: Final = "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

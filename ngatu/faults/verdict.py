@@ -9,15 +9,13 @@ from typing import Final
 from psycopg import Connection
 
 from events.envelope import MessageId
-from ngatu.faults.truth import Made
+from ngatu.faults.truth import EVIDENCE, INCIDENT, Made
 from storage import audit
 from storage.audit import Gap
 
 Key = tuple[str, str, str, int]  # device, series, value, time in microseconds
 
 EVICTED: Final = "evicted"
-INCIDENT: Final = "incident"
-EVIDENCE: Final = "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

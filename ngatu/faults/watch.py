@@ -3,14 +3,20 @@
 import logging
 import threading
 import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self
 
 import psycopg
 
+from ngatu.faults.truth import INCIDENT, Made
+
 log: Final = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+SLOW_S: Final = 1.0  # an alert should take less
+MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
 
 
 class AlertWatch:
@@ -54,3 +60,49 @@ class AlertWatch:
         while not self._stopping.is_set():
             for notice in conn.notifies(timeout=POLL_S):
                 self._seen.setdefault(notice.payload, time.time())
+
+
+class AlertTimes:
+    """How long incidents took from their decision to their announcement, apart for calm and for broken times."""
+
+    def __init__(self, watch: AlertWatch) -> None:
+        self._watch = watch
+        self._decided: dict[str, float] = {}  # incident → Unix seconds
+        self._announced: dict[str, float] = {}
+        self._calm: deque[tuple[float, float]] = deque(maxlen=3)  # the last times without a fault, Unix seconds
+
+    def calm_begins(self) -> None:
+        """Everything works, from now on."""
+        self._calm.append((time.time(), float("inf")))
+
+    def calm_ends(self) -> None:
+        """Something is about to break."""
+        self._calm[-1] = (self._calm[-1][0], time.time() - MARGIN_S)
+
+    def made(self, things: Iterable[Made]) -> None:
+        """Take over when incidents were decided."""
+        for thing in things:
+            if thing.series == INCIDENT:
+                self._decided.setdefault(thing.value.partition(" ")[0], thing.at)
+
+    def delays(self) -> Iterator[tuple[float, bool]]:
+        """Yield the delay, in seconds, of each incident that was announced since, and whether it came in calm times.
+
+        Those that came while nobody listened are left out.
+        """
+        self._announced |= self._watch.take()
+        for incident in self._announced.keys() & self._decided.keys():
+            decided, delay = self._decided[incident], self._announced[incident] - self._decided[incident]
+            if decided >= self._watch.since:
+                calm = any(begins <= decided <= ends for begins, ends in self._calm)
+                if calm and delay > SLOW_S:
+                    log.warning("slow incident=%s delay_s=%.2f decided=%.2f", incident, delay, decided)
+                yield delay, calm
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what was timed, and what never will be."""
+        done = self._announced.keys() & self._decided.keys()
+        old = time.time() - 600
+        self._decided = {k: at for k, at in self._decided.items() if k not in done and at > old}
+        self._announced = {k: at for k, at in self._announced.items() if k not in done and at > old}
