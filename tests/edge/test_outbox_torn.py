@@ -178,3 +178,23 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_not_a_torn_file(tmp_pat
     (tmp_path / "outbox.db").mkdir()
     with pytest.raises(OSError, match=r"outbox\.db"):
         Outbox(tmp_path / "outbox.db", BUDGET)
+
+
+def test_what_was_committed_behind_a_damaged_place_of_the_log_is_found(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    outbox = Outbox(tmp_path / "whole" / "outbox.db", BUDGET)
+    made = []
+    for number in range(50):
+        made.append(outbox.put(message(5, b"%04d" % number * 200)))
+        outbox.commit()
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    outbox.close()
+    wal = tmp_path / "cut" / "outbox.db-wal"
+    data = bytearray(wal.read_bytes())
+    data[len(data) // 3] ^= 1
+    wal.write_bytes(data)
+    outbox = Outbox(tmp_path / "cut" / "outbox.db", BUDGET)
+    assert made[-1] in ids(outbox)
+    assert len(ids(outbox)) >= 45
+    assert ids(outbox) | given_up(outbox).keys() == set(made)
+    outbox.close()
