@@ -12,13 +12,13 @@ PROGRESS: Final = """
 SELECT (SELECT count(*) FROM device WHERE online) AS online,
        (SELECT count(*) FROM series WHERE declared) AS series,
        (SELECT min(camera #>> '{model,name}') FROM device, jsonb_path_query(about, '$.cameras[*]') AS camera) AS model,
-       (SELECT count(*) FROM (SELECT FROM reading LIMIT 1) AS some) AS readings,
-       (SELECT count(*) FROM (SELECT FROM traffic LIMIT %(many)s) AS some) AS minute_counts,
+       (SELECT count(*) FROM (SELECT FROM reading LIMIT 1) AS few) AS readings,
+       (SELECT count(*) FROM (SELECT FROM traffic LIMIT %(many)s) AS few) AS minute_counts,
        (SELECT count(*) FROM incident) AS incidents,
        (SELECT count(*) FROM incident WHERE state <> 'end') AS open_incidents,
-       (SELECT count(*) FROM (SELECT FROM evidence WHERE role = 'still' LIMIT %(many)s) AS some) AS stills,
-       (SELECT count(*) FROM (SELECT FROM reading_15m LIMIT %(many)s) AS some) AS quarters,
-       (SELECT count(*) FROM (SELECT FROM reading_1h LIMIT %(many)s) AS some) AS hours,
+       (SELECT count(*) FROM (SELECT FROM evidence WHERE role = 'still' LIMIT %(many)s) AS few) AS stills,
+       (SELECT count(*) FROM (SELECT FROM reading_15m LIMIT %(many)s) AS few) AS quarters,
+       (SELECT count(*) FROM (SELECT FROM reading_1h LIMIT %(many)s) AS few) AS hours,
        (SELECT coalesce(sum(messages), 0) FROM rejected_tally) AS rejected"""
 
 HISTORY: Final = """

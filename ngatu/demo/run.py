@@ -8,14 +8,15 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
+from ngatu.demo.agents import Inputs
 from ngatu.demo.line import LiveLine
 from ngatu.demo.site import DemoStopped, Site, open_site
-from ngatu.demo.start import Wishes, start_airflow, start_house
+from ngatu.demo.start import Wishes, start_agents, start_airflow, start_servers
 from ngatu.guard import Guard
 from ngatu.home import find_home
 from ngatu.packages import server_packages
@@ -32,11 +33,21 @@ class House:
 
     site: Site
     supervisor: Supervisor
-    began: float = field(default_factory=time.monotonic)
+    inputs: Inputs
+    began: float  # monotonic
 
     def seconds(self) -> float:
         """Since it was begun."""
         return time.monotonic() - self.began
+
+    def told(self, text: str) -> None:
+        """Say how far it is."""
+        log.info("%5.1f s  %s", self.seconds(), text)
+
+    def send(self) -> None:
+        """Start the agents, and behind them Airflow: slow to start, and nobody waits for it."""
+        start_agents(self.site, self.inputs, self.supervisor, self.told)
+        start_airflow(self.site, self.supervisor, self.told)
 
 
 def wishes(video: str | None, model: str | None, scene: Path | None) -> Wishes:
@@ -58,14 +69,15 @@ def wishes(video: str | None, model: str | None, scene: Path | None) -> Wishes:
 
 
 @contextmanager
-def running_house(wished: Wishes, folder: Path | None = None, *, with_airflow: bool = True) -> Iterator[House]:
-    """Start the whole line, and stop it whole, whatever happens in between.
+def running_house(wished: Wishes, folder: Path | None = None) -> Iterator[House]:
+    """Start all but the agents (`House.send`), and stop it whole, whatever happens in between.
 
     Raises:
         DemoStopped: it can't begin: it runs already, or the disk is full.
         ChildFailed, VisionError: a part could not be started.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
     home = find_home(os.environ)
     with ExitStack() as stack:
         place = folder or home / "demo"
@@ -75,21 +87,19 @@ def running_house(wished: Wishes, folder: Path | None = None, *, with_airflow: b
         stack.callback(guard.close)
         supervisor = Supervisor(guard)
         stack.callback(supervisor.stop)
-        house = House(site, supervisor)
 
         def told(text: str) -> None:
-            log.info("%5.1f s  %s", house.seconds(), text)
+            log.info("%5.1f s  %s", time.monotonic() - began, text)
 
-        start_house(site, wished, supervisor, told)
-        if with_airflow:
-            start_airflow(site, supervisor, told)
-        yield house
+        inputs = start_servers(site, wished, supervisor, told)
+        yield House(site, supervisor, inputs, began)
 
 
 def run_demo(wished: Wishes) -> None:
     """Run until Ctrl-C; print where to look, and a live line of counts."""
     try:
         with running_house(wished) as house:
+            house.send()
             print(_where_to_look(house.site, wished), flush=True)  # noqa: T201 - it is what the command is for
             _attend(house)
     except KeyboardInterrupt:
@@ -109,7 +119,7 @@ def _attend(house: House) -> None:
                     house.supervisor.watch()
                     line.show()
                     time.sleep(0.25)
-        except psycopg.Error:
+        except psycopg.OperationalError:
             house.supervisor.watch()
             time.sleep(1.0)  # the database is being started again
 

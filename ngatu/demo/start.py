@@ -36,8 +36,8 @@ class Wishes:
     is_clip: bool
 
 
-def start_house(site: Site, wishes: Wishes, supervisor: Supervisor, told: Callable[[str], None]) -> None:
-    """Start everything; return when the page works and the agents send. Airflow follows on its own thread.
+def start_servers(site: Site, wishes: Wishes, supervisor: Supervisor, told: Callable[[str], None]) -> Inputs:
+    """Start database, broker, ingest and console; return when the page works, with what the agents will look at.
 
     Raises:
         ChildFailed: a part could not be started; its last words are in the message.
@@ -50,8 +50,8 @@ def start_house(site: Site, wishes: Wishes, supervisor: Supervisor, told: Callab
         replay = pool.submit(_replay_file, site, city)
         broker = pool.submit(_start_broker, site, supervisor)
         _start_database(site, supervisor)
-        told("database and broker are up")
         broker.result()
+        told("database and broker are up")
         running: list[Future[None]] = [
             pool.submit(supervisor.start, parts.ingest(site)),
             pool.submit(supervisor.start, parts.console(site, city.name)),
@@ -59,16 +59,24 @@ def start_house(site: Site, wishes: Wishes, supervisor: Supervisor, told: Callab
         for part in running:
             part.result()
         told(f"ingest and console are up: {site.console_url}")
-        inputs = Inputs(
+        return Inputs(
             video=wishes.video,
             model=model.result().path,
             replay=replay.result(),
             scene=wishes.scene,
             is_clip=wishes.is_clip,
         )
-        for device, settings in write_agents(site, inputs).items():
-            supervisor.start(parts.agent(site, device, settings))
-        told(f"three agents send; the camera's model is {inputs.model.name}")
+
+
+def start_agents(site: Site, inputs: Inputs, supervisor: Supervisor, told: Callable[[str], None]) -> None:
+    """Start the three agents.
+
+    Raises:
+        ChildFailed: one could not be started.
+    """
+    for device, settings in write_agents(site, inputs).items():
+        supervisor.start(parts.agent(site, device, settings))
+    told(f"three agents send; the camera's model is {inputs.model.name}")
 
 
 def start_airflow(site: Site, supervisor: Supervisor, told: Callable[[str], None]) -> threading.Thread:
