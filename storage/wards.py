@@ -102,11 +102,15 @@ class DeviceWard:
 
 def load_wards(conn: Connection[Any], wards: Sequence[Ward], successors: Iterable[Successor]) -> int:
     """Make the tables say exactly this; return how many rows changed. Safe to repeat."""
-    changed = sum(conn.execute(LOAD_WARD, _row(ward)).rowcount for ward in wards)
-    changed += conn.execute(FORGET_WARDS, ([w.code for w in wards], [w.valid_from for w in wards])).rowcount
-    for successor in successors:
-        row = {name: getattr(successor, name) for name in Successor.__slots__}
-        changed += conn.execute(LOAD_SUCCESSOR, row).rowcount
+    with conn.cursor() as cursor:
+        cursor.executemany(LOAD_WARD, [_row(ward) for ward in wards])
+        changed = cursor.rowcount
+        cursor.execute(FORGET_WARDS, ([w.code for w in wards], [w.valid_from for w in wards]))
+        changed += cursor.rowcount
+        rows = [{name: getattr(successor, name) for name in Successor.__slots__} for successor in successors]
+        if rows:
+            cursor.executemany(LOAD_SUCCESSOR, rows)
+            changed += cursor.rowcount
     return changed
 
 
