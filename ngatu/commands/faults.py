@@ -34,6 +34,8 @@ def faults(
     with tempfile.TemporaryDirectory(prefix="ngatu-faults-") as scratch:
         place = folder.resolve() if folder else Path(scratch)
         place.mkdir(parents=True, exist_ok=True)
+        if any(place.iterdir()):
+            raise typer.BadParameter(f"{place} is not empty: name a new folder", param_hint="--folder")
         place.chmod(0o755)
         with city(place, packages, Commands()) as broken, AlertWatch(broken.dsn) as watch:
             report = Campaign(broken, seed, watch).run(plan(rounds, seed))

@@ -19,6 +19,7 @@ from ngatu.home import CHECKOUT, find_home
 BROKEN = str(Path(__file__).with_name("broken.py"))
 
 
+@pytest.mark.timeout(240)
 def test_a_short_campaign_finds_nothing_wrong(server_folder: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=server_folder))
     done = subprocess.run(
@@ -28,7 +29,7 @@ def test_a_short_campaign_finds_nothing_wrong(server_folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=230,
     )
     said = json.loads(done.stdout)
     assert done.returncode == 0, said["problems"]
@@ -60,6 +61,7 @@ def broken(variant: str, module: str) -> tuple[str, ...]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_ingest_that_acknowledges_before_it_commits_is_found_out(packages: Path, server_folder: Path) -> None:
     commands = Commands(ingest=broken("acknowledge_before_commit", "ingest"))
     report = broken_campaign(packages, server_folder, commands, rounds(8, "ingest_killed"))
@@ -68,6 +70,7 @@ def test_an_ingest_that_acknowledges_before_it_commits_is_found_out(packages: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_ingest_without_a_ledger_is_found_out(packages: Path, server_folder: Path) -> None:
     commands = Commands(ingest=broken("no_ledger", "ingest"))
     report = broken_campaign(packages, server_folder, commands, rounds(4, "line_stalled", "line_cut"))
@@ -76,6 +79,7 @@ def test_an_ingest_without_a_ledger_is_found_out(packages: Path, server_folder: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_an_agent_that_believes_the_broker_is_found_out(packages: Path, server_folder: Path) -> None:
     commands = Commands(agent=broken("delete_on_puback", "edge"))
     report = broken_campaign(packages, server_folder, commands, rounds(5, "ingest_killed", "broker_wiped"))
