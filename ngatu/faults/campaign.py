@@ -173,7 +173,7 @@ class Campaign:
             agent.configure(QUIET)
             agent.start()
         finding = self._check()
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + (0 if finding.lost else self._patience)
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
             while (missing := [g for g in audit.gaps(conn) if not g.explained]) and time.monotonic() < deadline:
                 time.sleep(0.5)

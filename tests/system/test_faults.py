@@ -45,7 +45,7 @@ def broken_campaign(packages: Path, server_folder: Path, commands: Commands, fau
     folder = Path(tempfile.mkdtemp(prefix="broken-", dir=server_folder))
     folder.chmod(0o755)
     with city(folder, packages, commands) as here, AlertWatch(here.dsn) as watch:
-        return Campaign(here, 0, watch, patience=4).run(faults)
+        return Campaign(here, 0, watch, patience=10).run(faults)
 
 
 def rounds(number: int, *kinds: Kind) -> list[Fault]:
