@@ -21,6 +21,7 @@ from ngatu.guard import Guard
 from ngatu.home import find_home
 from ngatu.packages import server_packages
 from ngatu.prepare import clip_file, make_clip
+from ngatu.reaper import adopt_orphans, reap_orphans
 from ngatu.supervisor import Supervisor
 from storage.connect import connect
 
@@ -76,13 +77,16 @@ def running_house(wished: Wishes, folder: Path | None = None) -> Iterator[House]
         DemoStopped: it can't begin: it runs already, or the disk is full.
         ChildFailed, VisionError: a part could not be started.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job is born deaf to SIGINT
+        signal.signal(number, signal.default_int_handler)
+    adopt_orphans()
     began = time.monotonic()
     home = find_home(os.environ)
     with ExitStack() as stack:
         place = folder or home / "demo"
         stack.enter_context(_alone(place))
         site = open_site(place, server_packages(home))
+        stack.callback(reap_orphans)
         guard = Guard()
         stack.callback(guard.close)
         supervisor = Supervisor(guard)
