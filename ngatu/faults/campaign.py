@@ -23,7 +23,7 @@ log: Final = logging.getLogger(__name__)
 RECOVERY_S: Final = 60.0  # longer than this is not recovered
 DRAIN_S: Final = 90.0  # what an agent holds and has not stored by then is lost
 CHECK_EVERY: Final = 20  # rounds
-KEEP_S: Final = 30.0  # younger than this is not forgotten
+KEEP_S: Final = 60.0  # younger than this is not forgotten
 IDLE: Final = timedelta(seconds=5)  # after which a finished stream is folded away
 
 
@@ -147,13 +147,14 @@ class Campaign:
     def _check(self) -> Finding:
         """Compare until nothing that the logs name by now is missing, or patience ends; then forget what is old."""
         deadline = time.monotonic() + self._patience
+        old = time.time() - KEEP_S  # what is made later than the logs are read must not be forgotten
         self._read_logs()
         with psycopg.connect(self._city.dsn, autocommit=True) as conn:
             while (finding := self._books.check(conn)).lost and time.monotonic() < deadline:
-                time.sleep(0.5)
+                time.sleep(1)
             self.report.lost = len({thing.message for thing in finding.lost})
             if not finding.lost:
-                self._books.forget(conn, finding, time.time() - KEEP_S)
+                self._books.forget(conn, finding, old)
         self._tell(finding)
         return finding
 
@@ -161,10 +162,9 @@ class Campaign:
         report, books = self.report, self._books
         report.messages, report.readings, report.evicted = books.messages, books.readings, books.evicted
         report.unlogged, report.duplicated = books.unlogged, len(books.doubled)
-        for thing in finding.lost[:5]:
-            report.problems.append(f"lost: {_named(thing)}")
-        for name in sorted(books.doubled)[:5]:
-            report.problems.append(f"stored twice: {name}")
+        told = [f"lost: {_named(thing)}" for thing in finding.lost[:5]]
+        told += [f"stored twice: {name}" for name in sorted(books.doubled)[:5]]
+        report.problems += [line for line in told if line not in report.problems]
 
     def _settle(self) -> None:
         """Let the agents send what they have and make no more; then nothing may be open."""

@@ -78,19 +78,16 @@ def compare(made: Iterable[Made], there: Stored, forgotten_until: float = 0.0) -
             stored twice.
     """
     expected: Counter[Key] = Counter()
-    lost: list[Made] = []
-    evicted: set[MessageId] = set()
+    absent: list[Made] = []
     for thing in made:
         if (row := there.reading(thing)) is not None:
             expected[row] += 1
-        if not there.holds(thing):
-            if given_up(thing.message, there.gaps):
-                evicted.add(thing.message)
-            else:
-                lost.append(thing)
+        elif not there.holds(thing):
+            absent.append(thing)
+    evicted = frozenset(message for message in {thing.message for thing in absent} if given_up(message, there.gaps))
     return Finding(
-        lost=tuple(lost),
-        evicted=frozenset(evicted),
+        lost=tuple(thing for thing in absent if thing.message not in evicted),
+        evicted=evicted,
         doubled=(
             *(str(k) for k, n in there.readings.items() if n > max(1, expected[k]) or k[3] <= forgotten_until * 1e6),
             *(name for name, n in there.evidence.items() if n > 1),
