@@ -61,7 +61,15 @@ def make_app(settings: Settings) -> FastAPI:
     add_alerts_page(console)
     add_explore_pages(console)
     add_places_pages(console)
-    ui.run_with(app, title="Ngã Tư", dark=None, tailwind=False, show_welcome_message=False, favicon=STATIC / "icon.svg")
+    ui.run_with(
+        app,
+        title="Ngã Tư",
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=15,
+        favicon=STATIC / "icon.svg",
+    )
     return app
 
 

@@ -127,14 +127,27 @@ LEFT JOIN LATERAL (
 ) h ON true
 """)
 
-_BY_ID = _COLUMNS + sql.SQL("WHERE i.id = ANY(%s)")
+_BY_ID = _COLUMNS + sql.SQL("WHERE i.id = ANY(%s) ORDER BY i.received DESC, i.id DESC")
 
-_LIST = _COLUMNS + sql.SQL("""
-WHERE (%(status)s::text IS NULL OR h.status = %(status)s)
+# First which alerts, by what is cheap to know; then, of those only, their pictures and histories.
+_WHICH = sql.SQL("""
+FROM incident i
+LEFT JOIN LATERAL (
+    SELECT CASE a.action WHEN 'acknowledge' THEN 'acknowledged' WHEN 'resolve' THEN 'resolved'
+                         WHEN 'false_alarm' THEN 'false_alarm' ELSE 'new' END AS status
+    FROM incident_action a
+    WHERE a.incident_id = i.id AND a.action IN ('acknowledge', 'resolve', 'false_alarm', 'reopen')
+    ORDER BY a.id DESC LIMIT 1
+) h ON true
+""")
+
+_PICK = sql.SQL("""
+SELECT i.id {which}
+WHERE (%(status)s::text IS NULL OR coalesce(h.status, 'new') = %(status)s)
   AND (%(kind)s::text IS NULL OR i.kind = %(kind)s)
   AND (%(severity)s::text IS NULL OR i.severity = %(severity)s)
   AND (%(camera)s::text IS NULL OR i.camera = %(camera)s)
-  AND (%(device)s::text IS NULL OR d.name = %(device)s)
+  AND (%(device)s::text IS NULL OR i.device_id = (SELECT id FROM device WHERE name = %(device)s))
   AND (%(state)s::text IS NULL OR i.state = %(state)s)
   AND (%(since)s::timestamptz IS NULL OR i.id IN (
            SELECT id FROM incident WHERE changed > %(since)s
@@ -142,23 +155,19 @@ WHERE (%(status)s::text IS NULL OR h.status = %(status)s)
   AND (%(before)s::timestamptz IS NULL OR i.received < %(before)s)
 ORDER BY i.received DESC, i.id DESC
 LIMIT %(limit)s
-""")
+""").format(which=_WHICH)
 
 _BOARD = sql.SQL("""
-({columns} WHERE h.status = 'new' AND i.received > now() - interval '7 days'
-ORDER BY i.received DESC, i.id DESC LIMIT %(waiting)s)
+(SELECT i.id {which} WHERE coalesce(h.status, 'new') = 'new' AND i.received > now() - interval '7 days'
+ ORDER BY i.received DESC, i.id DESC LIMIT %(waiting)s)
 UNION ALL
-({columns} WHERE h.status <> 'new' AND i.received > now() - interval '1 day'
-ORDER BY i.received DESC, i.id DESC LIMIT %(handled)s)
-""").format(columns=_COLUMNS)
+(SELECT i.id {which} WHERE h.status <> 'new' AND i.received > now() - interval '1 day'
+ ORDER BY i.received DESC, i.id DESC LIMIT %(handled)s)
+""").format(which=_WHICH)
 
-_WAITING = """
-SELECT count(*) FROM incident i
-WHERE i.received > now() - interval '7 days' AND coalesce((
-    SELECT a.action FROM incident_action a
-    WHERE a.incident_id = i.id AND a.action IN ('acknowledge', 'resolve', 'false_alarm', 'reopen')
-    ORDER BY a.id DESC LIMIT 1), 'reopen') = 'reopen'
-"""
+_WAITING = sql.SQL("""
+SELECT count(*) {which} WHERE i.received > now() - interval '7 days' AND coalesce(h.status, 'new') = 'new'
+""").format(which=_WHICH)
 
 _STILL = """
 SELECT e.media_type, e.sha256, e.data FROM evidence e JOIN incident i ON i.id = e.incident_id
@@ -174,7 +183,7 @@ VALUES (%(incident)s, clock_timestamp(), %(who)s, %(action)s, %(note)s, %(assign
 
 
 def alerts_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Alert]:
-    """Return the alerts that exist of `ids`, in no order."""
+    """Return the alerts that exist of `ids`, newest first."""
     with conn.cursor(row_factory=class_row(Alert)) as cursor:
         return cursor.execute(_BY_ID, (list(ids),)).fetchall()
 
@@ -194,14 +203,12 @@ def one_alert(conn: Connection[Any], incident: str) -> Alert:
 def list_alerts(conn: Connection[Any], wanted: AlertFilter, limit: int) -> list[Alert]:
     """Return the newest `limit` alerts that pass the filter, newest first."""
     values = {name: getattr(wanted, name) for name in AlertFilter.__slots__}
-    with conn.cursor(row_factory=class_row(Alert)) as cursor:
-        return cursor.execute(_LIST, {**values, "limit": limit}).fetchall()
+    return alerts_by_id(conn, [row[0] for row in conn.execute(_PICK, {**values, "limit": limit})])
 
 
 def board(conn: Connection[Any], waiting: int = 500, handled: int = 100) -> list[Alert]:
     """Return what an operator has before them: unhandled alerts of a week, handled ones of a day, newest first."""
-    with conn.cursor(row_factory=class_row(Alert)) as cursor:
-        return cursor.execute(_BOARD, {"waiting": waiting, "handled": handled}).fetchall()
+    return alerts_by_id(conn, [row[0] for row in conn.execute(_BOARD, {"waiting": waiting, "handled": handled})])
 
 
 def count_waiting(conn: Connection[Any]) -> int:

@@ -29,7 +29,7 @@ def add_alerts_page(console: Console) -> None:
         if isinstance(visit, Response):
             return visit
         props = {"me": visit.user.name, "acts": visit.user.role != "planner", "stale": STALE_S}
-        board = mount(console, visit, Board, "board", props)
+        board = mount(console, visit, Board, "board row", props)
         follow(console, board)
         return None
 

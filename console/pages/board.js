@@ -36,8 +36,17 @@ function span(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
 }
 
+// Drawn again only when its own alert changes: the next of a flood costs one row, not the list.
+const Row = { components: { Severity, Elapsed }, props: ["alert", "chosen", "board"], template: "#row-template" };
+
+const formats = {};
+function format(timezone, options) {
+  const key = document.documentElement.lang + timezone + Object.keys(options);
+  return (formats[key] ??= new Intl.DateTimeFormat(document.documentElement.lang || "vi", { timeZone: timezone, hourCycle: "h23", ...options }));
+}
+
 export default {
-  components: { Severity, Elapsed },
+  components: { Severity, Elapsed, Row },
   props: { words: Object, me: String, acts: Boolean, timezone: String, stale: Number, },
   data: () => ({
     severities: SEVERITIES,
@@ -53,6 +62,7 @@ export default {
     above: 0,
     pulse: { database: true, problem: null },
     pulseAt: Date.now(),
+    today: "",
     offset: 0, // server's clock minus this one's, ms
     devices: [],
     toast: null,
@@ -64,6 +74,9 @@ export default {
     announced: "",
   }),
   computed: {
+    self() {
+      return this;
+    },
     every() {
       return Object.values(this.alerts).sort((a, b) => (a.received < b.received ? 1 : a.received > b.received ? -1 : a.id < b.id ? 1 : -1));
     },
@@ -154,11 +167,13 @@ export default {
     ago,
     span,
     when(iso, day = false) {
-      const options = { timeZone: this.timezone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
       const date = new Date(iso);
-      const today = (d) => d.toLocaleDateString("en-CA", { timeZone: this.timezone });
-      if (day || today(date) !== today(new Date(clock.now))) Object.assign(options, { day: "2-digit", month: "2-digit" });
-      return date.toLocaleString(document.documentElement.lang || "vi", options);
+      const time = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+      const today = !day && this.dayOf(date) === this.today;
+      return format(this.timezone, today ? time : { ...time, day: "2-digit", month: "2-digit" }).format(date);
+    },
+    dayOf(date) {
+      return format(this.timezone, { day: "2-digit", month: "2-digit", year: "numeric" }).format(date);
     },
     // What the camera said, as its sentence names it: speeds in km/h without their suffix, times in words.
     whyKnown(a) {
@@ -404,7 +419,12 @@ export default {
   },
   mounted() {
     this.sound = localStorage.getItem("ngatu-sound") === "1";
-    this.ticking = setInterval(() => (clock.now = Date.now()), 1000);
+    const tick = () => {
+      clock.now = Date.now();
+      this.today = this.dayOf(new Date());
+    };
+    this.ticking = setInterval(tick, 1000);
+    tick();
     document.addEventListener("keydown", this.key);
     this.$emit("ready");
   },

@@ -67,12 +67,13 @@ def frame(console: Console, visit: Visit) -> dict[str, str]:
 
 
 def mount(
-    console: Console, visit: Visit, component: type[ui.element], template: str, props: dict[str, Any] | None = None
+    console: Console, visit: Visit, component: type[ui.element], templates: str, props: dict[str, Any] | None = None
 ) -> ui.element:
-    """Draw a page that is one component of ours, whose template stands beside it."""
+    """Draw a page that is one component of ours, whose templates (names, by blanks) stand beside it."""
     text = frame(console, visit)
-    html = (Path(__file__).parent / f"{template}.html").read_text("utf-8")
-    ui.add_body_html(f'<script type="text/x-template" id="{template}-template">{html}</script>')
+    for name in templates.split():
+        html = (Path(__file__).parent / f"{name}.html").read_text("utf-8")
+        ui.add_body_html(f'<script type="text/x-template" id="{name}-template">{html}</script>')
     with ui.element("main").props("id=main").classes("board-main"):
         made = component()
     made._props |= {"words": text, "timezone": console.live.timezone, **(props or {})}  # noqa: SLF001 - props() parses text
