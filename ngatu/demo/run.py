@@ -24,6 +24,7 @@ from ngatu.prepare import clip_file, make_clip
 from ngatu.reaper import adopt_orphans, reap_orphans
 from ngatu.supervisor import Supervisor
 from storage.connect import connect
+from vision.detect import open_detector
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def wishes(video: str | None, model: str | None, scene: Path | None) -> Wishes:
 
     Raises:
         DemoStopped: a file does not exist.
+        VisionError: the model is none.
     """
     if video is not None and "://" not in video and not video.isdecimal() and not Path(video).exists():
         raise DemoStopped(f"VIDEO={video}: no such file; name a file, an rtsp:// or http:// address, or a device")
@@ -64,9 +66,14 @@ def wishes(video: str | None, model: str | None, scene: Path | None) -> Wishes:
     home = find_home(os.environ)
     if video is None:
         make_clip()
-        return Wishes(video=str(clip_file(home)), model=_absolute(model), scene=scene, is_clip=True)
-    named = str(Path(video).resolve()) if Path(video).exists() else video
-    return Wishes(video=named, model=_absolute(model), scene=scene and scene.resolve(), is_clip=False)
+    elif Path(video).exists():
+        video = str(Path(video).resolve())
+    return Wishes(
+        video=video or str(clip_file(home)),
+        model=model and _opened(Path(model)),
+        scene=scene and scene.resolve(),
+        is_clip=video is None,
+    )
 
 
 @contextmanager
@@ -145,8 +152,10 @@ def _where_to_look(site: Site, wished: Wishes) -> str:
     return "\n".join([*lines, "", "  Ctrl-C stops everything.", ""])
 
 
-def _absolute(path: str | None) -> str | None:
-    return str(Path(path).resolve()) if path else None
+def _opened(model: Path) -> str:
+    """Open it once: better to hear now than from an agent's log that it is no model."""
+    open_detector(model)
+    return str(model.resolve())
 
 
 @contextmanager
