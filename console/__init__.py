@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The operator's pages, the planner's pages, the HTTP API."""

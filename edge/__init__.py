@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The agent: sensors and cameras → outbox on disk → MQTT."""

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Frames → detections → tracks → incidents and traffic counts. Knows no MQTT and no database."""
