@@ -37,7 +37,7 @@ check: python-found ## ruff, mypy, import-linter
 
 bench: python-found ## measure, print a table with ratios, write bench.json
 	@$(PREPARE) python servers
-	@$(BIN)/python -m tests.bench $(T)
+	@$(BIN)/ngatu bench all
 
 lock: python-found ## resolve pyproject.toml anew into locks/ (no address of a registry stands in them)
 	@$(PREPARE) python

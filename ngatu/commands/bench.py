@@ -15,6 +15,21 @@ def _group() -> None:
     """Each verb takes --json, and exits 0 only when its goal is met."""
 
 
+@app.command(name="all")
+def everything(
+    file: Annotated[Path, typer.Option(help="where the figures are written")] = Path("bench.json"),
+) -> None:
+    """Run all the others; print their figures, and write them as JSON."""
+    from ngatu.bench_all import lines, run_all
+
+    names = [str(verb.name or (verb.callback and verb.callback.__name__)) for verb in app.registered_commands]
+    outcomes = run_all([name.replace("_", "-") for name in names if name != "all"], file)
+    for outcome in outcomes:
+        print(*lines(outcome), sep="\n")
+    if not all(outcome.met for outcome in outcomes):
+        raise typer.Exit(1)
+
+
 @app.command()
 def aggregates(
     *,
