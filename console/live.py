@@ -92,13 +92,15 @@ class Live:
         self.timezone = city_value(conn, "time_zone") or HOME
         log.info("database=connected listening=%s", alerts.CHANNEL)
         metrics.LISTENING.set(1)
-        self._next_pulse = self._next_fleet = 0.0
+        self._next_pulse = self._next_fleet = 0.0  # both now
+        self._waiting = 0
         self._tell("resync", {})
 
     def _follow_once(self, conn: psycopg.Connection) -> None:
         now = time.monotonic()
         if now >= self._next_fleet:
             self._next_fleet = now + FLEET_S
+            self._waiting = alerts.count_waiting(conn)
             devices = [DeviceOut.of(device) for device in explore.list_devices(conn, 200)]
             self._tell("fleet", {"devices": [device.model_dump(mode="json") for device in devices]})
         if now >= self._next_pulse:
@@ -118,7 +120,7 @@ class Live:
             "last_message": feed.last_seen.isoformat() if feed.last_seen else None,
             "devices": feed.devices,
             "online": feed.online,
-            "waiting": alerts.count_waiting(conn),
+            "waiting": self._waiting,
         }
 
     def _tell_alerts(self, conn: psycopg.Connection, ids: list[str]) -> None:
