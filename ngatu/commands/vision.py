@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from vision.line import Told
 
 app = typer.Typer(no_args_is_help=True, help="Replay recordings, score alerts, look at what a camera sees.")
 
@@ -14,6 +17,11 @@ def replay(
     camera: Annotated[Path, typer.Option(help="the camera file, JSON or YAML")],
     out: Annotated[Path, typer.Option(help="where the alerts go, as JSON")],
     boxes: Annotated[Path | None, typer.Option(help="recorded boxes, .jsonl or .jsonl.gz")] = None,
+    video: Annotated[Path | None, typer.Option(help="a video file, or a folder of pictures")] = None,
+    model: Annotated[str | None, typer.Option(help="for --video: .onnx, OpenVINO folder, …")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="for --video: of the processor, for the model")] = 2,
+    evidence: Annotated[Path | None, typer.Option(help="for --video: a folder for stills and clips")] = None,
+    record: Annotated[Path | None, typer.Option(help="for --video: keep its boxes, as .jsonl.gz")] = None,
     traffic: Annotated[Path | None, typer.Option(help="where the minute counts go, as JSON")] = None,
     start: Annotated[float, typer.Option(help="POSIX seconds of the recording's time 0")] = 0.0,
 ) -> None:
@@ -25,14 +33,42 @@ def replay(
     from vision.replay import replay as run
     from vision.scene import load_scene
 
-    if boxes is None:
-        raise typer.BadParameter("give --boxes FILE")
-    told = list(run(load_scene(camera), ((start + at, found) for at, found in read_boxes(boxes))))
-    alerts = alerts_of(told, start=start)
-    out.write_text(json.dumps(alerts, indent=1) + "\n", "utf-8")
-    if traffic is not None:
-        traffic.write_bytes(msgspec.json.encode(minutes_of(told)))
+    if (boxes is None) == (video is None):
+        raise typer.BadParameter("give one of --boxes FILE and --video FILE")
+    scene = load_scene(camera)
+    if video is not None:
+        from ngatu.recorded import watch_video
+
+        facts = watch_video(scene, video, model=model, threads=threads, start=start, evidence=evidence, record=record)
+    else:
+        assert boxes is not None
+        facts = run(scene, ((start + at, found) for at, found in read_boxes(boxes)))
+    told: list[Told] = []
+    try:
+        told.extend(facts)
+    finally:  # what a recording told before it broke off stays true
+        alerts = alerts_of(told, start=start)
+        out.write_text(json.dumps(alerts, indent=1) + "\n", "utf-8")
+        if traffic is not None:
+            traffic.write_bytes(msgspec.json.encode(minutes_of(told)))
     print(f"{len(alerts)} alerts in {out}")
+
+
+@app.command()
+def preview(
+    video: Annotated[str, typer.Option(help="a video file, a folder of pictures, or a stream's address")],
+    out: Annotated[Path, typer.Option(help="where the film (.mp4) or the picture (.jpg, .png) goes")],
+    camera: Annotated[Path | None, typer.Option(help="the camera file; without it, boxes only")] = None,
+    model: Annotated[str | None, typer.Option(help=".onnx, OpenVINO folder, …")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="of the processor, for the model")] = 2,
+    at: Annotated[float, typer.Option(help="seconds into the video: where a picture is taken, or the film begins")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="how long a film is")] = 30,
+) -> None:
+    """Show what the camera's line sees: boxes, tracks, speeds, zones, alerts."""
+    from ngatu.recorded import film_preview
+
+    frames = film_preview(video, out, camera=camera, model=model, threads=threads, at=at, seconds=seconds)
+    print(f"{frames} frames in {out}")
 
 
 @app.command()
