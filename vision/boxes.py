@@ -14,6 +14,7 @@ NAMES: Final = {
 TWO_WHEELERS: Final = (BICYCLE, MOTORCYCLE)
 # Usual heights in metres: people 1.65 (WHO, South-East Asia), riders as they sit, cars, buses and trucks of a city.
 HEIGHT_M: Final = {PERSON: 1.65, BICYCLE: 1.6, CAR: 1.5, MOTORCYCLE: 1.6, BUS: 3.2, TRUCK: 2.8}
+LENGTH_M: Final = {PERSON: 0.5, BICYCLE: 1.8, CAR: 4.3, MOTORCYCLE: 1.9, BUS: 11.0, TRUCK: 7.0}
 LEAST_SCORE: Final = 0.1  # ByteTrack (Zhang 2022) looks at boxes down to here, to keep tracks alive
 SAME_OBJECT: Final = 0.75  # two boxes that overlap more than this, of whatever class, are one object seen twice
 RIDING: Final = 0.5  # a person at least half inside a two-wheeler's box (or the other way round) rides it

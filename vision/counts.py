@@ -13,7 +13,7 @@ from vision.ground import Array
 from vision.moment import Moment
 from vision.scene import Scene, Zone
 from vision.trail import Track, metres_per_pixel
-from vision.zones import depth, inside, side_of_line
+from vision.zones import side_of_line
 
 MINUTE: Final = 60.0
 CLEAR_M: Final = (
@@ -43,10 +43,8 @@ class _Gate:
         scale = metres_per_pixel(track.box, track.klass) if self.drawn else track.scale
         along = self.b - self.a
         share = float((place - self.a) @ along) / float(along @ along)
-        here = (
-            -SLACK <= share <= 1 + SLACK if self.drawn else float(depth(place[None], zone.shape)[0]) * scale > -CLEAR_M
-        )
-        metres = float(side_of_line(place[None], self.a, self.b)[0]) * scale
+        here = -SLACK <= share <= 1 + SLACK if self.drawn else track.depths.get(zone.name, 0.0) * scale > -CLEAR_M
+        metres = side_of_line(place, self.a, self.b) * scale
         return metres if here and abs(metres) >= CLEAR_M else 0.0
 
     def forget(self, before: float) -> None:
@@ -136,8 +134,8 @@ class Counts:
             return
         vehicles = [track for track in moment.tracks if not track.is_person]
         if vehicles:
-            tally.busy += bool(inside(np.array([track.place for track in vehicles]), zone.shape).any())
-        queue = [stand for stand in moment.stands if inside(stand.place[None], zone.shape)[0]]
+            tally.busy += any(track.depths.get(zone.name, 0.0) > 0 for track in vehicles)
+        queue = [stand for stand in moment.stands if stand.depths.get(zone.name, 0.0) > 0]
         if len(queue) > tally.queue:
             tally.queue = len(queue)
             places = np.array([stand.place for stand in queue])

@@ -15,11 +15,13 @@ from vision.boxes import NAMES, admit
 from vision.counts import Counts
 from vision.ground import Array
 from vision.moment import Finding, Moment, Picture
+from vision.queueing import note_held
 from vision.rules import rules_for
-from vision.scene import Scene
+from vision.scene import LINES, Scene
 from vision.standing import Standing
 from vision.track import Tracks
 from vision.trail import Track
+from vision.zones import depth
 
 Told: TypeAlias = Incident | TrafficMinute
 
@@ -44,7 +46,7 @@ class Line:
     def __init__(self, scene: Scene, *, model: str | None = None) -> None:
         self.scene = scene
         self._ignored = tuple(zone.image for zone in scene.of_kind("ignore"))
-        self._tracks = Tracks(scene.ground, scene.fps or 10.0)
+        self._tracks = Tracks(scene)
         self._standing = Standing()
         self._rules = rules_for(scene)
         self._book = Book(scene, model)
@@ -96,7 +98,9 @@ class Line:
         self._boxes = self._boxes if boxes is None else np.asarray(boxes, float).reshape(-1, 6)
         admitted = admit(self._boxes, self._ignored)
         tracks = self._tracks.step(at, admitted)
+        self._place(tracks)
         stands = self._standing.step(at, admitted, tracks)
+        note_held(at, stands)
         moment = Moment(
             at=at, scene=self.scene, tracks=tracks, stands=stands, boxes=self._boxes, picture=image
         )  # fmt: skip
@@ -106,6 +110,16 @@ class Line:
     def finish(self) -> list[Told]:
         """The end of a recording, or a clean stop: the minute so far. Raises no incident."""
         return [*self._counts.finish()]
+
+    def _place(self, tracks: tuple[Track, ...]) -> None:
+        """Tell each track how deep it is in each zone."""
+        if not tracks:
+            return
+        places = np.array([track.place for track in tracks])
+        for zone in self.scene.zones:
+            if zone.kind not in LINES:
+                for track, metres in zip(tracks, depth(places, zone.judged), strict=True):
+                    track.depths[zone.name] = float(metres)
 
     def _find(self, moment: Moment) -> Iterable[Finding]:
         if not self._well:

@@ -6,12 +6,12 @@ from typing import TypeAlias
 from numpy import uint8
 from numpy.typing import NDArray
 
+from events.about import ZoneKind
 from events.incident import IncidentKind, Severity, Why
 from vision.ground import Array
 from vision.scene import Scene, Zone
 from vision.standing import Stand
 from vision.trail import Track
-from vision.zones import depth
 
 Picture: TypeAlias = NDArray[uint8]
 
@@ -34,9 +34,9 @@ class Moment:
     boxes: Array
     picture: Picture | None = None
 
-    def zone_of(self, place: Array, *zones: Zone, margin: float = 0.0) -> Zone | None:
-        """The first of `zones` that holds the place, at least `margin` (in the plane's unit) inside its edge."""
-        return next((zone for zone in zones if float(depth(place[None], zone.shape)[0]) >= margin), None)
+    def zone_of(self, thing: Track | Stand, *kinds: ZoneKind, margin: float = 0.0) -> Zone | None:
+        """The first zone of these kinds that holds the thing, at least `margin` (in the plane's unit) inside."""
+        return next((zone for zone in self.scene.of_kind(*kinds) if thing.depths[zone.name] >= margin), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,11 @@ from events.about import Camera, Position, ZoneKind
 from events.about import Zone as AboutZone
 from vision.errors import VisionError
 from vision.ground import Array, Ground, fit_ground
-from vision.zones import area, clip_to_picture
+from vision.zones import area, clip_to_picture, convex_hull
 
 ZONE_KINDS: Final = get_args(ZoneKind)
 LINES: Final = frozenset({"gate", "stop_line"})  # drawn as a line; the other kinds are polygons
+LANE_REACH_M: Final = 20.0  # about what one city junction or opening hides beyond the end of a drawn lane
 EARTH_RADIUS_M: Final = 6_371_008.8  # mean radius, IUGG
 
 
@@ -36,11 +37,17 @@ class Zone:
     image: Array  # (n, 2) pixels, y down
     world: Array | None = None  # (n, 2) metres, where the camera is calibrated
     direction: Array | None = None  # (2,) unit vector: on the road plane where calibrated, else in the picture
+    reach: Array | None = None  # (m, 2) the polygon as the rules take it, where that is more than was drawn
 
     @property
     def shape(self) -> Array:
-        """The points on the plane that positions are measured on."""
+        """The points as drawn, on the plane that positions are measured on."""
         return self.image if self.world is None else self.world
+
+    @property
+    def judged(self) -> Array:
+        """The polygon in which the rules look, on the same plane."""
+        return self.shape if self.reach is None else self.reach
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +250,17 @@ def _zone(given: _Zone, scene: _Scene, ground: Ground | None, where: str) -> Zon
     if not np.all(np.isfinite(image)) or (world is not None and not np.all(np.isfinite(world))):
         raise BadScene(f"{where}: a point lies behind the camera or above its horizon; draw it on the road")
     _check_in_picture(image, kind, scene.size, where)
-    return Zone(name=given.name, kind=kind, image=image, world=world, direction=_direction(given, kind, where))
+    direction = _direction(given, kind, where)
+    reach = _stretch(world, direction) if kind == "lane_direction" and world is not None else None
+    return Zone(name=given.name, kind=kind, image=image, world=world, direction=direction, reach=reach)
+
+
+def _stretch(lane: Array, direction: Array | None) -> Array | None:
+    """A straight lane goes on beyond the ends that were drawn: whoever stands just past them blocks it as well."""
+    hull = convex_hull(lane)
+    if direction is None or area(hull) > 1.05 * area(lane):
+        return None
+    return convex_hull(np.vstack((lane + LANE_REACH_M * direction, lane - LANE_REACH_M * direction)))
 
 
 def _both_planes(given: _Zone, ground: Ground | None, where: str) -> tuple[Array, Array | None]:

@@ -7,12 +7,16 @@ import numpy as np
 from vision.boxes import cover, overlap
 from vision.ground import Array
 from vision.trail import PLACE, T, Track, fit_line
+from vision.zones import along_across
 
 STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
 LOOK_S: Final = (2.0, 5.0)  # a stop is told from this much of the past: near places need little, far ones more
 SAME_PLACE: Final = 0.4  # a box that overlaps the remembered one this much is the vehicle standing there
 ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
 ARRIVED_M: Final = 5.0  # what came from further away than a car's length has arrived; a false box never does
+BESIDE_M: Final = 3.0  # who was no further ahead than this since the stop,
+PASSED_M: Final = 8.0  # and then is so far ahead, has driven past: two lengths of a car
+ROAD_M: Final = 8.0  # sideways, to either side: two lanes and a bit
 GONE_S: Final = 5.0  # unseen and not hidden for so long: gone. Detectors miss small vehicles for seconds at a time
 HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A red light's queue hides what is behind it
 
@@ -22,14 +26,16 @@ class Stand:
 
     Attributes:
         since: when it came to rest, seconds.
+        free_since: when it was last held by others that stand before or beside it, or came to rest.
         place, box: where, on the plane and in the picture.
         heading: (2,) unit vector of its approach, None where it was never seen to move.
+        brake_mps, brake_error: how fast it still was a second before it stood, and the standard error of that.
         passed: numbers of tracks that drove past it, the same way, since it stands.
     """
 
     def __init__(self, track: Track, since: float, at: float) -> None:
         self.number = track.number
-        self.since = since
+        self.since = self.free_since = since
         self.seen = at
         self.supported = 0
         self.owner = track.number
@@ -43,7 +49,9 @@ class Stand:
         self.sigma = track.place_sigma
         self.arrived, self.heading = _approach(track, self.place, since)
         self.passed: set[int] = set()
+        self.brake_mps, self.brake_error = _speed_before(track, since)
         self.score = track.confidence
+        self.depths = dict(track.depths)
         self.gone = False
 
     @property
@@ -67,8 +75,9 @@ class Stand:
             self.tracks.append(track.number)
 
     def has_left(self, track: Track) -> bool:
-        """Whether its owner has driven off."""
-        return self.distance(track.place) > self.reach(track) and track.speed > STANDING_MPS * self.shrink
+        """Whether its owner has driven off: away from here and moving, both beyond their error."""
+        off, reach = self.distance(track.place), self.reach(track)
+        return off > reach and (off > 2 * reach or track.speed - 2 * track.speed_sigma > STANDING_MPS * self.shrink)
 
     def reach(self, track: Track) -> float:
         """Metres that the track may wander and still stand here."""
@@ -81,14 +90,16 @@ class Standing:
     def __init__(self) -> None:
         self.stands: list[Stand] = []
         self._checked: dict[int, float] = {}
+        self._stood: dict[int, float] = {}
 
     def step(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> tuple[Stand, ...]:
         """Take a frame in: all boxes (n, 6), and the tracks seen in it. The stands that hold now, oldest first."""
         vehicles = tuple(track for track in tracks if not track.is_person)
         self._support(at, boxes, vehicles)
         self._leave(vehicles)
+        self._stood |= {number: at for stand in self.stands for number in stand.tracks}
         for stand in self.stands:
-            _count_passing(stand, vehicles)
+            _count_passing(stand, vehicles, set(self._stood))
         self.stands = [stand for stand in self.stands if not stand.gone and not self._is_lost(at, stand, boxes)]
         for track in vehicles:
             if at - self._checked.get(track.number, -1.0) >= 0.5 - 1e-6:
@@ -96,6 +107,8 @@ class Standing:
                 self._look(at, track)
         if len(self._checked) > 500:
             self._checked = {n: t for n, t in self._checked.items() if at - t < 10.0}
+        if len(self._stood) > 500:
+            self._stood = {n: t for n, t in self._stood.items() if at - t < 60.0}
         return tuple(self.stands)
 
     def of(self, track: Track) -> Stand | None:
@@ -105,8 +118,9 @@ class Standing:
     def _support(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> None:
         if not self.stands or not len(boxes):
             return
-        shared = overlap(np.array([stand.box for stand in self.stands]), boxes)
         by_box = {tuple(track.box): track for track in tracks}
+        moving = [_drives(by_box.get(tuple(box[:4]))) for box in boxes]
+        shared = np.where(moving, 0.0, overlap(np.array([stand.box for stand in self.stands]), boxes))
         for stand, row in zip(self.stands, shared, strict=True):
             best = int(row.argmax())
             if row[best] >= SAME_PLACE:
@@ -132,6 +146,10 @@ class Standing:
         same = [stand for stand in self.stands if stand.distance(track.place) <= stand.reach(track) / 2]
         if not same:
             self.stands.append(Stand(track, _onset(track), at))
+
+
+def _drives(track: Track | None) -> bool:
+    return track is not None and track.speed - 2 * track.speed_sigma > STANDING_MPS * track.shrink
 
 
 def is_standing(track: Track) -> bool:
@@ -175,17 +193,29 @@ def _approach(track: Track, place: Array, since: float) -> tuple[bool, Array | N
     return True, way / np.hypot(*way)
 
 
-def _count_passing(stand: Stand, tracks: tuple[Track, ...]) -> None:
+def _count_passing(stand: Stand, tracks: tuple[Track, ...], stood: set[int]) -> None:
+    """Note who drives past without having stood here: a queue that is released does not pass, it goes."""
     if stand.heading is None:
         return
     for track in tracks:
-        if track.speed < 2 * STANDING_MPS * track.shrink or track.number in stand.tracks:
+        if track.number in stood or track.number in stand.passed or not _is_ahead(stand, track):
             continue
-        offset = (track.place - stand.place) * stand.scale
-        ahead = float(offset @ stand.heading)
-        aside = abs(float(offset[0] * stand.heading[1] - offset[1] * stand.heading[0]))
-        if 5.0 < ahead / stand.shrink < 25.0 and aside < 8.0 and float(track.velocity @ stand.heading) > 0:
-            rows = track.trail.rows
-            since = (rows[np.searchsorted(rows[:, T], stand.since) :, PLACE] - stand.place) * stand.scale
-            if len(since) and float((since @ stand.heading).min()) < -5.0 * stand.shrink:
-                stand.passed.add(track.number)
+        rows = track.trail.rows
+        way = (rows[np.searchsorted(rows[:, T], stand.since) :, PLACE] - stand.place) * (stand.scale / stand.shrink)
+        if len(way) and float((way @ stand.heading).min()) < BESIDE_M:
+            stand.passed.add(track.number)
+
+
+def _is_ahead(stand: Stand, track: Track) -> bool:
+    assert stand.heading is not None
+    ahead, aside = along_across((track.place - stand.place) * stand.scale, stand.heading)
+    away, _ = along_across(track.velocity, stand.heading)
+    moving = away - track.speed_sigma > 2 * STANDING_MPS * track.shrink
+    return moving and PASSED_M < ahead / stand.shrink < 3 * PASSED_M and aside < ROAD_M
+
+
+def _speed_before(track: Track, since: float) -> tuple[float, float]:
+    rows = track.trail.rows
+    before = rows[(rows[:, T] >= since - 1.5) & (rows[:, T] <= since - 0.5)]
+    velocity, error = fit_line(before[:, T], before[:, PLACE]) if len(before) else (np.zeros(2), float("inf"))
+    return float(np.hypot(*velocity)) * track.scale, error * track.scale

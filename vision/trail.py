@@ -1,5 +1,6 @@
 """One tracked object: what it is, where it has been, how fast it goes."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -7,15 +8,15 @@ import numpy as np
 from vision.boxes import HEIGHT_M, PERSON
 from vision.ground import Array
 
-T, BOX, SCORE, PLACE, SPEED = 0, slice(1, 5), 5, slice(6, 8), slice(8, 10)  # the columns of a trail
-COLUMNS: Final = 10
+T, BOX, SCORE, PLACE, SPEED, KLASS = 0, slice(1, 5), 5, slice(6, 8), slice(8, 10), 10  # the columns of a trail
+COLUMNS: Final = 11
 REMEMBERED_S: Final = 40.0
 # From a mast of 8 m a road 50 m away is seen at 9°: a metre along it looks like 0.16 m upright.
 FORESHORTENED: Final = 0.16
 
 
 class Trail:
-    """Rows of a track, newest last: t, box, score, measured place, filtered velocity. Appending costs O(1)."""
+    """Rows of a track, newest last: t, box, score, measured place, filtered velocity, class. Appending costs O(1)."""
 
     def __init__(self) -> None:
         self._rows = np.empty((64, COLUMNS))
@@ -51,6 +52,9 @@ class Track:
     Attributes:
         place: (2,) on the scene's plane: metres where calibrated, pixels where not; filtered.
         scale: metres a unit of that plane: 1 where calibrated, else guessed from the usual height of its class.
+        place_error: standard deviation of one box's place, in metres, in the direction where it is largest.
+        half_width: half of what its box covers on the road, in metres: more than the vehicle's where it is seen aslant.
+        depths: how far inside each zone it is, by name, in the plane's unit; negative outside.
         shrink: what a metre along the road may look like at least, in metres across the picture; 1 where calibrated.
     """
 
@@ -61,21 +65,25 @@ class Track:
         self.seen = at
         self.hits = 0
         self.votes: dict[int, float] = {}
+        self._klass = PERSON
         self.box: Array = np.zeros(4)
         self.mean: Array = np.zeros(4)
         self.cov: Array = np.eye(4)
         self.scale = 1.0
+        self.half_width = 0.0
+        self.place_error = 0.0
         self.trail = Trail()
+        self.depths: dict[str, float] = {}
 
     @property
     def klass(self) -> int:
         """The class that most of the score went to."""
-        return max(self.votes, key=lambda klass: (self.votes[klass], -klass))
+        return self._klass
 
     @property
     def is_person(self) -> bool:
         """Somebody on foot, as far as boxes tell."""
-        return self.klass == PERSON
+        return self._klass == PERSON
 
     @property
     def place(self) -> Array:
@@ -103,6 +111,15 @@ class Track:
         return float(np.sqrt(np.linalg.eigvalsh(self.cov[:2, :2])[-1])) * self.scale
 
     @property
+    def aside_sigma(self) -> float:
+        """Standard deviation of the place in metres across its way."""
+        speed = float(np.hypot(*self.mean[2:]))
+        if speed <= 0:
+            return self.place_sigma
+        across = np.array([-self.mean[3], self.mean[2]]) / speed
+        return float(np.sqrt(across @ self.cov[:2, :2] @ across)) * self.scale
+
+    @property
     def confidence(self) -> float:
         """Mean score of the last second's boxes."""
         return float(self.trail.last(1.0)[:, SCORE].mean())
@@ -112,9 +129,25 @@ class Track:
         rows = self.trail.last(seconds)
         return float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) * self.scale
 
+    def see(self, at: float, box: Array, place: Array) -> None:
+        """Take a frame's box (x1 y1 x2 y2 score class) and its measured place in, after the filter."""
+        self.trail.append(np.concatenate(([at], box[:5], place, self.velocity, box[5:6])))
+        self.hits += 1
+        self.glimpse(at, box)
+
+    def glimpse(self, at: float, box: Array) -> None:
+        """Take a box in that the picture's edge cuts: it is still there, but who knows where on the road."""
+        self.box, self.seen = box[:4], at
+
+    def rescale(self, box: Array) -> None:
+        """Learn the scale from a box, slowly: heights flicker."""
+        scale = metres_per_pixel(box, self.klass)
+        self.scale = self.scale**0.9 * scale**0.1 if self.hits else scale
+
     def vote(self, klass: int, score: float) -> None:
         """Count one box's word on what this is."""
         self.votes[klass] = self.votes.get(klass, 0.0) + score
+        self._klass = max(self.votes, key=lambda klass: (self.votes[klass], -klass))
 
 
 def metres_per_pixel(box: Array, klass: int) -> float:
@@ -124,11 +157,12 @@ def metres_per_pixel(box: Array, klass: int) -> float:
 
 def fit_line(times: Array, places: Array) -> tuple[Array, float]:
     """Least squares velocity of (n, 2) places over (n,) seconds, and the standard error of its larger component."""
-    t = times - times.mean()
+    n = len(times)
+    t = times - times.sum() / max(n, 1)
     spread = float(t @ t)
-    if len(t) < 3 or spread <= 0:
-        return np.zeros(2), float("inf")
+    if n < 3 or spread <= 0:
+        return np.zeros(2), math.inf
     velocity = t @ places / spread
-    rest = places - places.mean(axis=0) - t[:, None] * velocity
-    sigma = np.sqrt(np.max(np.sum(rest**2, axis=0)) / (len(t) - 2))
-    return velocity, float(sigma / np.sqrt(spread))
+    rest = places - places.sum(axis=0) / n - np.multiply.outer(t, velocity)
+    worst = max(float(rest[:, 0] @ rest[:, 0]), float(rest[:, 1] @ rest[:, 1]))
+    return velocity, math.sqrt(worst / (n - 2) / spread)

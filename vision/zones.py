@@ -1,5 +1,7 @@
 """Where points lie: in polygons, how far from their edges, and on which side of a line."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ def inside(points: Array, polygon: Array) -> Flags:
     >>> inside(np.array([[1.0, 1.0], [3.0, 1.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]))
     array([ True, False])
     """
-    a, b = polygon, np.roll(polygon, -1, axis=0)
+    a, b = polygon, np.concatenate((polygon[1:], polygon[:1]))
     x, y = points[:, :1], points[:, 1:]
     straddles = (a[:, 1] > y) != (b[:, 1] > y)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -38,17 +40,26 @@ def distance_to_path(points: Array, path: Array) -> Array:
     return nearest
 
 
-def side_of_line(points: Array, a: Array, b: Array) -> Array:
-    """(n,) signed distance of each point from the line through `a` and `b`.
+def side_of_line(point: Array, a: Array, b: Array) -> float:
+    """Signed distance of a point from the line through `a` and `b`.
 
     Positive is right of a walk from a to b where y points down (a picture), left of it where y points up (a map).
 
-    >>> side_of_line(np.array([[0.0, 1.0]]), np.array([0.0, 0.0]), np.array([2.0, 0.0]))
-    array([1.])
+    >>> side_of_line(np.array([0.0, 1.0]), np.array([0.0, 0.0]), np.array([2.0, 0.0]))
+    1.0
     """
-    along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-12)
-    offset = points - a
-    return np.asarray(along[0] * offset[:, 1] - along[1] * offset[:, 0])
+    dx, dy = float(b[0] - a[0]), float(b[1] - a[1])
+    return (dx * float(point[1] - a[1]) - dy * float(point[0] - a[0])) / max(math.hypot(dx, dy), 1e-12)
+
+
+def along_across(offset: Array, heading: Array) -> tuple[float, float]:
+    """How far an offset (2,) goes along a unit vector, and how far to its side (never negative).
+
+    >>> along_across(np.array([3.0, -1.0]), np.array([1.0, 0.0]))
+    (3.0, 1.0)
+    """
+    x, y, u, v = float(offset[0]), float(offset[1]), float(heading[0]), float(heading[1])
+    return x * u + y * v, abs(x * v - y * u)
 
 
 def area(polygon: Array) -> float:
@@ -59,6 +70,21 @@ def area(polygon: Array) -> float:
     """
     x, y = polygon.T
     return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+
+
+def convex_hull(points: Array) -> Array:
+    """(m, 2) the corners of the smallest convex polygon around (n, 2) points (monotone chain, Andrew 1979)."""
+    ordered = points[np.lexsort((points[:, 1], points[:, 0]))]
+    return np.array(_half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1])
+
+
+def _half_hull(ordered: Array) -> list[Array]:
+    hull: list[Array] = []
+    for point in ordered:
+        while len(hull) > 1 and side_of_line(point, hull[-2], hull[-1]) <= 0:
+            hull.pop()
+        hull.append(point)
+    return hull
 
 
 def clip_to_picture(polygon: Array, width: float, height: float) -> Array:

@@ -8,6 +8,8 @@ from vision.moment import Finding, Moment
 from vision.trail import SCORE, T, Track
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
+WALKED_M: Final = 0.8  # a step: a false box that sticks takes none
+STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
 RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
 EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
 SEEN: Final = 0.3  # share of frames in which the person must have been seen
@@ -15,16 +17,14 @@ SEEN: Final = 0.3  # share of frames in which the person must have been seen
 
 def find(moment: Moment) -> Iterator[Finding]:
     """People in zones of kind no_pedestrian for ON_ROAD_S, crosswalks left out."""
-    zones = moment.scene.of_kind("no_pedestrian")
-    crossings = moment.scene.of_kind("crosswalk")
     for track in moment.tracks:
         if not track.is_person or not _walks(track):
             continue
-        zone = moment.zone_of(track.place, *zones, margin=EDGE_SIGMAS * track.place_sigma / track.scale)
-        if zone is None or moment.zone_of(track.place, *crossings):
+        zone = moment.zone_of(track, "no_pedestrian", margin=EDGE_SIGMAS * track.place_sigma / track.scale)
+        if zone is None or moment.zone_of(track, "crosswalk"):
             continue
         seconds = moment.at - track.since
-        if seconds < ON_ROAD_S:
+        if seconds < (ON_ROAD_S if _came_on_foot(track) else STOOD_S):
             continue
         yield Finding(
             kind="pedestrian_on_road",
@@ -39,6 +39,10 @@ def find(moment: Moment) -> Iterator[Finding]:
             moving=True,
             why={"seconds": round(seconds, 1), "speed_mps": round(track.speed, 1), "zone": zone.name},
         )
+
+
+def _came_on_foot(track: Track) -> bool:
+    return track.travelled(STOOD_S) > max(WALKED_M * track.shrink, 4 * track.place_sigma)
 
 
 def _walks(track: Track) -> bool:

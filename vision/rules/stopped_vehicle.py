@@ -6,32 +6,27 @@ from typing import Final
 from vision.boxes import BUS, NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
+from vision.queueing import AHEAD_M, CYCLE_S, is_crowded, is_held, waits_at_line
 from vision.standing import Stand
 
 STOPPED_S: Final = (
-    10.0  # letting somebody on or off takes less; National Highways' stopped vehicle radar must tell within 20 s
+    10.0  # letting somebody off takes less; National Highways' stopped vehicle radar must tell within 20 s
 )
-UNPASSED_S: Final = (
-    90.0  # with nobody driving past it may wait at a red light, and few are longer (HCM: cycles to 120 s)
-)
-NEVER_CAME_S: Final = 60.0  # what was never seen to arrive may be a false box or have parked before we looked: be slow
-SURE: Final = 0.5  # and believe it only with a good score
-AHEAD_M: Final = 15.0  # whoever stands this close behind another standing vehicle queues: two car lengths and a gap
-LANE_M: Final = (
-    2.5  # sideways distance within which vehicles share a lane: lanes are 2.75 to 3.5 m wide (TCVN 104:2007)
-)
+PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
+ONE_PASS_S: Final = 20.0  # where traffic is thin one will do after this time
+UNPASSED_S: Final = 90.0  # with nobody driving past it may wait at a red light: few are longer (HCM: cycles to 120 s)
+NEVER_CAME_S: Final = 30.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
+SURE: Final = 0.5  # and they seldom score like this
 
 
 def find(moment: Moment) -> Iterator[Finding]:
     """Vehicles that stand on the road beyond STOPPED_S, leaving out queues, bus stops and parking places."""
-    lanes = moment.scene.of_kind("road", "lane_direction")
-    exempt = moment.scene.of_kind("parking")
     for stand in moment.stands:
-        zone = moment.zone_of(stand.place, *lanes)
-        if zone is None or moment.zone_of(stand.place, *exempt) or _is_bus_at_stop(moment, stand):
+        zone = moment.zone_of(stand, "road", "lane_direction")
+        if zone is None or is_allowed(moment, stand):
             continue
         seconds = moment.at - stand.since
-        if seconds < STOPPED_S or not _is_alone(moment, stand, seconds, zone.direction):
+        if seconds < STOPPED_S or not is_alone(moment, stand, zone.direction):
             continue
         yield Finding(
             kind="stopped_vehicle",
@@ -52,28 +47,36 @@ def find(moment: Moment) -> Iterator[Finding]:
         )
 
 
-def _is_alone(moment: Moment, stand: Stand, seconds: float, lane: Array | None) -> bool:
+def is_allowed(moment: Moment, stand: Stand) -> bool:
+    """Whether it may stand there: a parking place, or a bus at its stop."""
+    bus_stop = stand.klass == BUS and moment.zone_of(stand, "bus_stop") is not None
+    return bus_stop or moment.zone_of(stand, "parking") is not None
+
+
+def is_alone(moment: Moment, stand: Stand, lane: Array | None) -> bool:
     """Whether it stands for a reason of its own: traffic goes past, or it outlasts any red light."""
-    if not stand.arrived:
-        return seconds >= NEVER_CAME_S and stand.score >= SURE
+    seconds = moment.at - stand.free_since
     heading = stand.heading if stand.heading is not None else lane
-    if heading is not None and in_queue(stand, moment.stands, heading):
+    if not stand.arrived:
+        held = heading is not None and is_held(stand, moment.stands, heading)
+        return seconds >= NEVER_CAME_S and stand.score >= SURE and not held and not is_crowded(stand, moment.stands)
+    assert heading is not None
+    passes = len(stand.passed)
+    if seconds < STOPPED_S:
         return False
-    return bool(stand.passed) or seconds >= UNPASSED_S
+    if waits_at_line(stand, moment.scene.of_kind("stop_line"), heading):
+        return seconds >= CYCLE_S
+    if not sees_ahead(moment, stand, heading):
+        return passes > PASSES and not is_crowded(stand, moment.stands)
+    return passes >= PASSES or (passes == 1 and seconds >= ONE_PASS_S) or seconds >= UNPASSED_S
 
 
-def in_queue(stand: Stand, stands: tuple[Stand, ...], heading: Array) -> bool:
-    """Whether another vehicle stands close ahead in the same lane, and has stood there longer."""
-    for other in stands:
-        if other is stand or other.since > stand.since:
-            continue
-        offset = (other.place - stand.place) * stand.scale
-        ahead = float(offset @ heading)
-        aside = abs(float(offset[0] * heading[1] - offset[1] * heading[0]))
-        if 0 < ahead < AHEAD_M * stand.shrink and aside < LANE_M:
-            return True
-    return False
-
-
-def _is_bus_at_stop(moment: Moment, stand: Stand) -> bool:
-    return stand.klass == BUS and moment.zone_of(stand.place, *moment.scene.of_kind("bus_stop")) is not None
+def sees_ahead(moment: Moment, stand: Stand, heading: Array) -> bool:
+    """Whether a vehicle standing AHEAD_M before it would be seen: in the picture, not behind it."""
+    if moment.scene.ground is None:
+        return True
+    (u, v) = moment.scene.ground.to_image((stand.place + AHEAD_M * heading)[None])[0]
+    x1, y1, x2, y2 = stand.box
+    inside = 0 <= u <= moment.scene.width and 0 <= v <= moment.scene.height
+    clear = abs(v - y2) > 0.5 * (y2 - y1) or abs(u - (x1 + x2) / 2) > x2 - x1
+    return bool(inside and clear)

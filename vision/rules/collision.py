@@ -1,0 +1,58 @@
+"""Vehicles that met: they stood from one moment to the next, and go on standing."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vision.boxes import LENGTH_M, NAMES
+from vision.moment import Finding, Moment
+from vision.queueing import is_crowded, is_held
+from vision.rules.stopped_vehicle import is_allowed
+from vision.standing import Stand
+
+STAYED_S: Final = 4.0  # a scare is over by then
+# Speed a second before rest that usual braking cannot shed: AASHTO 2018 gives 3.4 m/s² for most drivers, 4.5 at most,
+# and rest is noticed within a metre of it, so (√(2/4.5) + 1) · 4.5.
+HARD_MPS: Final = 7.5
+GAP_M: Final = 1.0  # vehicles that queue leave more between them (1.5 to 2.5 m)
+MET_S: Final = 3.0  # both came to rest within this time
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """Stands that began harder than comfortable braking, with another in touch that began then."""
+    for stand in moment.stands:
+        zone = moment.zone_of(stand, "road", "lane_direction")
+        seconds = moment.at - stand.since
+        if zone is None or seconds < STAYED_S or not stand.arrived or is_allowed(moment, stand):
+            continue
+        if stand.heading is None or is_held(stand, moment.stands, stand.heading):
+            continue
+        others = [other for other in moment.stands if other is not stand and _met(stand, other)]
+        if (
+            is_crowded(stand, moment.stands, *others)
+            or not others
+            or stand.brake_mps - 2 * stand.brake_error < HARD_MPS
+        ):
+            continue
+        yield Finding(
+            kind="collision",
+            key=f"stand/{stand.number}",
+            since=min(stand.since, *(other.since for other in others)),
+            place=stand.place,
+            box=stand.box,
+            confidence=min(1.0, stand.score + 0.2),
+            severity="critical",
+            tracks=tuple(dict.fromkeys((*stand.tracks, *(n for other in others for n in other.tracks)))),
+            zone=zone.name,
+            why={
+                "speed_before_mps": round(stand.brake_mps, 1),
+                "seconds": round(seconds, 1),
+                "vehicles": float(1 + len(others)),
+                "class": NAMES[stand.klass],
+                "zone": zone.name,
+            },
+        )
+
+
+def _met(stand: Stand, other: Stand) -> bool:
+    near = max(LENGTH_M[stand.klass], LENGTH_M[other.klass]) + GAP_M
+    return stand.distance(other.place) < near and abs(stand.since - other.since) < MET_S

@@ -1,0 +1,34 @@
+"""A vehicle left where parking (or any stopping) is forbidden."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vision.boxes import NAMES
+from vision.moment import Finding, Moment
+from vision.rules.stopped_vehicle import SURE, is_allowed
+
+PARKED_S: Final = 60.0  # stopping to load or let somebody off is no parking (Vienna Convention 1968, article 1k)
+STOPPED_S: Final = 10.0  # where even stopping is forbidden
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """Vehicles that stand in no_parking zones beyond PARKED_S, in no_stopping zones beyond STOPPED_S; no queues."""
+    for stand in moment.stands:
+        zone = moment.zone_of(stand, "no_stopping") or moment.zone_of(stand, "no_parking")
+        if zone is None or is_allowed(moment, stand) or (not stand.arrived and stand.score < SURE):
+            continue
+        seconds = moment.at - stand.free_since
+        if seconds < (STOPPED_S if zone.kind == "no_stopping" and stand.arrived else PARKED_S):
+            continue
+        yield Finding(
+            kind="illegal_parking",
+            key=f"stand/{stand.number}",
+            since=stand.since,
+            place=stand.place,
+            box=stand.box,
+            confidence=stand.score,
+            severity="minor",
+            tracks=tuple(stand.tracks),
+            zone=zone.name,
+            why={"seconds": round(seconds, 1), "class": NAMES[stand.klass], "zone": zone.name},
+        )

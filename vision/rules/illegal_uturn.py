@@ -1,0 +1,79 @@
+"""A vehicle that turns back where that is forbidden."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from vision.boxes import NAMES
+from vision.ground import Array
+from vision.moment import Finding, Moment
+from vision.trail import PLACE, SPEED, T, Track, fit_line
+from vision.zones import along_across, depth, inside
+
+TURN_S: Final = 12.0  # turning round takes 4 to 8 s, with a wait for a gap
+LEG_S: Final = 1.0  # each way must last so long to be a way
+LEG_MPS: Final = 1.5
+ACROSS_M: Final = (
+    2.5  # to the other carriageway: a lane at least; straight back is a track gone over to another vehicle
+)
+BACK: Final = -0.8  # cosine between the way in and the way out: within 37° of straight back
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """Vehicles whose way out is opposite to their way in, having passed through a no_uturn zone in between."""
+    for zone in moment.scene.of_kind("no_uturn"):
+        for track in moment.tracks:
+            if track.is_person or moment.at - track.since < 2 * LEG_S or track.speed < LEG_MPS * track.shrink:
+                continue
+            turned = _turned_at(track, zone.shape)
+            if turned is None:
+                continue
+            yield Finding(
+                kind="illegal_uturn",
+                key=f"track/{track.number}",
+                since=turned,
+                place=track.place,
+                box=track.box,
+                confidence=track.confidence,
+                severity="major",
+                tracks=(track.number,),
+                zone=zone.name,
+                moving=True,
+                why={"seconds": round(moment.at - turned, 1), "class": NAMES[track.klass], "zone": zone.name},
+            )
+
+
+def _turned_at(track: Track, polygon: Array) -> float | None:
+    """When it was in the zone between two opposite ways, None where it was not."""
+    rows = track.trail.last(TURN_S)
+    if not np.any(rows[:, SPEED] @ track.mean[2:] < 0):
+        return None
+    out = _way(track, track.trail.last(LEG_S))
+    if out is None:
+        return None
+    there = np.flatnonzero(inside(rows[:, PLACE], polygon))
+    if not len(there):
+        return None
+    first = rows[there[0], T]
+    before = rows[(rows[:, T] <= first + 0.5) & (rows[:, T] >= first - 2 * LEG_S)]
+    way = _way(track, before)
+    if way is None or float(way @ out) > BACK:
+        return None
+    after = rows[rows[:, T] >= first]
+    turn = after[np.argmax(after[:, PLACE] @ way), PLACE]  # the furthest that it got
+    if float(depth(turn[None], polygon)[0]) * track.scale < -2 * track.place_error:
+        return None
+    _, aside = along_across((rows[-1, PLACE] - before[:, PLACE].mean(axis=0)) * track.scale, way)
+    return float(first) if aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma) else None
+
+
+def _way(track: Track, rows: Array) -> Array | None:
+    """Unit vector of a stretch of trail, None where it is too slow or too unsure to have one."""
+    if len(rows) < 4 or rows[-1, T] - rows[0, T] < 0.6 * LEG_S:
+        return None
+    velocity, error = fit_line(rows[:, T], rows[:, PLACE])
+    speed = float(np.hypot(*velocity))
+    if (speed - 2 * error) * track.scale < LEG_MPS * track.shrink:
+        return None
+    return velocity / speed

@@ -1,0 +1,102 @@
+"""Two vehicles that escaped a collision by braking hard."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from vision.boxes import LENGTH_M, NAMES
+from vision.ground import Array
+from vision.moment import Finding, Moment
+from vision.queueing import CROWD, CROWD_M
+from vision.trail import KLASS, PLACE, SPEED, T, Track, fit_line
+from vision.zones import along_across
+
+TIME_TO_COLLISION_S: Final = 1.5  # Hydén 1987, van der Horst 1990: below this an encounter is a conflict
+BRAKING_MPS2: Final = 4.5  # harder than drivers brake unless they must (AASHTO 2018)
+TYRES_MPS2: Final = 10.0  # harder than g no tyre brakes: that is a number gone over to another vehicle
+CLOSING_MPS: Final = 3.0  # slower meetings leave no mark
+LANE_M: Final = 1.2  # sideways: in each other's way
+LOOK_S: Final = 0.7  # speeds are taken over this time
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """Pairs, one behind the other, with the one in front braking hard and a time to collision below 1.5 s."""
+    cars = [track for track in moment.tracks if not track.is_person and len(track.trail.last(2 * LOOK_S)) >= 8]
+    for leader in cars:
+        zone = moment.zone_of(leader, "road", "lane_direction")
+        braking = _braking(leader) if zone is not None else None
+        if zone is None or braking is None or _joins_queue(moment, leader):
+            continue
+        for follower in cars:
+            time = None if follower is leader else _time_to_collision(leader, follower)
+            if time is None or time > TIME_TO_COLLISION_S:
+                continue
+            yield Finding(
+                kind="near_miss",
+                key=f"pair/{leader.number}/{follower.number}",
+                since=moment.at - LOOK_S,
+                place=leader.place,
+                box=np.concatenate(
+                    (np.minimum(leader.box, follower.box)[:2], np.maximum(leader.box, follower.box)[2:])
+                ),
+                confidence=min(leader.confidence, follower.confidence),
+                severity="minor",
+                tracks=(leader.number, follower.number),
+                zone=zone.name,
+                moving=True,
+                why={
+                    "time_to_collision_s": round(time, 2),
+                    "braking_mps2": round(braking, 1),
+                    "class": NAMES[leader.klass],
+                    "zone": zone.name,
+                },
+            )
+
+
+def _joins_queue(moment: Moment, track: Track) -> bool:
+    """Whether it brakes for vehicles that stand: everybody does."""
+    return sum(stand.distance(track.place) < CROWD_M for stand in moment.stands) >= CROWD
+
+
+def _braking(track: Track) -> float | None:
+    """How hard it brakes, m/s², where that is beyond BRAKING_MPS2 and its own error."""
+    rows = track.trail.last(2 * LOOK_S)
+    if float(np.hypot(*rows[0, SPEED])) - track.speed < BRAKING_MPS2 * LOOK_S / 2:
+        return None  # the filter, which lags, sees nothing of the kind
+    middle = rows[-1, T] - LOOK_S
+    before, after = rows[rows[:, T] <= middle], rows[rows[:, T] > middle]
+    if len(before) < 4 or len(after) < 4:
+        return None
+    (v0, e0), (v1, e1) = (fit_line(half[:, T], half[:, PLACE]) for half in (before, after))
+    if np.median(before[:, KLASS]) != np.median(after[:, KLASS]):
+        return None  # another vehicle under the same number
+    lost = float(np.hypot(*v0)) - float(np.hypot(*v1))
+    braking = lost / LOOK_S
+    error = float(np.hypot(np.hypot(e0, e1), track.place_error / LOOK_S)) / LOOK_S
+    return braking if braking - 2 * error > BRAKING_MPS2 and braking < TYRES_MPS2 else None
+
+
+def _time_to_collision(leader: Track, follower: Track) -> float | None:
+    """Seconds until the follower reaches the leader at their present speeds; None where it does not."""
+    ours, theirs = follower.trail.last(LOOK_S), leader.trail.last(LOOK_S)
+    if len(ours) < 4 or len(theirs) < 4:
+        return None
+    (v, e), (u, d) = (fit_line(rows[:, T], rows[:, PLACE]) for rows in (ours, theirs))
+    speed = float(np.hypot(*v))
+    if speed < CLOSING_MPS:
+        return None
+    heading: Array = v / speed
+    ahead, aside = along_across(_now(theirs) - _now(ours), heading)
+    closing = speed - float(u @ heading)
+    gap = ahead - (LENGTH_M[leader.klass] + LENGTH_M[follower.klass]) / 2
+    if aside > LANE_M or ahead <= 0 or closing - np.hypot(e, d) < CLOSING_MPS:
+        return None
+    return max(gap, 0.0) / closing
+
+
+def _now(rows: Array) -> Array:
+    """(2,) where the track is at its last row, by a line through all of them."""
+    velocity, _ = fit_line(rows[:, T], rows[:, PLACE])
+    place: Array = rows[:, PLACE].mean(axis=0) + velocity * (rows[-1, T] - rows[:, T].mean())
+    return place

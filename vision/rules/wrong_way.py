@@ -1,0 +1,89 @@
+"""A vehicle that drives against its lane."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from vision.boxes import NAMES
+from vision.ground import Array
+from vision.moment import Finding, Moment
+from vision.scene import Zone
+from vision.trail import PLACE, SPEED, T, Track, fit_line
+
+AGAINST_S: Final = 2.0  # a turn is over, or has become wrong-way driving, after this time
+AGAINST_M: Final = 6.0  # and it takes more than a car's length
+LEAST_MPS: Final = 1.5  # slower is pushing or rolling back
+STRAIGHT: Final = 0.8  # cosine: within 37° of the opposite direction
+KERB_M: Final = 1.0  # wrong-way riders keep to the kerb: so far beside the lane still counts
+MIDDLE_M: Final = 0.5  # but next to lanes that run their way, they must be this deep in the wrong one
+
+
+def find(moment: Moment) -> Iterator[Finding]:
+    """Vehicles moving against the direction of the zone that they are in, beyond the error of their places."""
+    lanes = moment.scene.of_kind("lane_direction")
+    for track in moment.tracks:
+        if track.is_person or track.speed < LEAST_MPS * track.shrink:
+            continue
+        zone = next((lane for lane in lanes if _is_against(track, lane, lanes)), None)
+        if zone is None:
+            continue
+        rows = track.trail.last(AGAINST_S)
+        yield Finding(
+            kind="wrong_way",
+            key=f"track/{track.number}",
+            since=_since(track, zone.direction),
+            place=track.place,
+            box=track.box,
+            confidence=track.confidence,
+            severity="critical",
+            tracks=(track.number,),
+            zone=zone.name,
+            moving=True,
+            why={
+                "speed_mps": round(track.speed, 1),
+                "metres": round(float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) * track.scale, 1),
+                "class": NAMES[track.klass],
+                "zone": zone.name,
+            },
+        )
+
+
+def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...]) -> bool:
+    assert lane.direction is not None
+    slack = KERB_M * track.shrink / track.scale
+    if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
+        return False
+    rows = track.trail.last(AGAINST_S)
+    if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S:
+        return False
+    velocity, error = fit_line(rows[:, T], rows[:, PLACE])
+    back = -float(velocity @ lane.direction)
+    straight = back > STRAIGHT * float(np.hypot(*velocity))
+    fast = (back - 3 * error) * track.scale > LEAST_MPS * track.shrink
+    moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ lane.direction) * track.scale
+    far = moved > max(AGAINST_M * track.shrink, 3 * track.place_sigma)
+    return straight and fast and far and _is_steady(rows, lane.direction) and not _may_be_right(track, velocity, lanes)
+
+
+def _is_steady(rows: Array, direction: Array) -> bool:
+    """Whether each third of the way led back: a number that went over to another vehicle makes one jump."""
+    ends = np.searchsorted(rows[:, T], np.linspace(rows[0, T], rows[-1, T], 4))
+    steps = np.diff(rows[np.minimum(ends, len(rows) - 1)][:, PLACE] @ direction)
+    return bool(np.all(steps < 0) and steps.min() > 0.7 * steps.sum())
+
+
+def _may_be_right(track: Track, velocity: Array, lanes: tuple[Zone, ...]) -> bool:
+    """Whether it may as well be in a lane that runs its way."""
+    margin = ((MIDDLE_M + track.half_width) * track.shrink + track.aside_sigma) / track.scale
+    return any(
+        lane.direction is not None and float(velocity @ lane.direction) > 0 and track.depths[lane.name] > -margin
+        for lane in lanes
+    )
+
+
+def _since(track: Track, direction: Array | None) -> float:
+    assert direction is not None
+    rows = track.trail.rows
+    right = np.flatnonzero(rows[:, SPEED] @ direction > 0)
+    return float(rows[right[-1], T]) if len(right) else track.since
