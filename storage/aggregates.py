@@ -22,6 +22,7 @@ from storage.level import GRACE, LEVELS, Level
 log: Final = logging.getLogger(__name__)
 
 LOCK_CLOSING: Final = "SELECT pg_advisory_xact_lock(hashtext('ngatu/closing/' || %s))"
+SORT_IN_MEMORY: Final = "SET LOCAL work_mem = '128MB'"  # a day's rows, for the percentiles
 LOCK_COMPUTING: Final = "SELECT pg_advisory_xact_lock(hashtext('ngatu/computing/' || %s))"
 CLOSE: Final = """
     INSERT INTO closing (source, level, closed_until) VALUES (%s, %s, %s)
@@ -175,6 +176,7 @@ def _compute(
 ) -> Done:
     with conn.transaction():
         conn.execute(LOCK_COMPUTING, (source,))
+        conn.execute(SORT_IN_MEMORY)
         parameters = {"lo": lo, "hi": hi, "zone": city.key, "source": source, "level": level.name}
         done = _run(conn, STATEMENTS[source].range_statement(level), parameters)
         if progress:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ TABLES = ["reading_15m", "reading_1h", "reading_1d", "traffic_15m", "traffic_1h"
 @pytest.fixture
 def conn(connected: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(connected, autocommit=True) as conn:
-        conn.execute("INSERT INTO device (name) VALUES ('camera-a')")
+        conn.execute("INSERT INTO device (name, first_seen) VALUES ('camera-a', '2026-01-01Z')")
         conn.execute("INSERT INTO series (device_id, name, period_s) VALUES (1, 'cpu/load1', 60)")
         conn.execute(
             "INSERT INTO reading (at, received, value, series_id)"
@@ -86,3 +87,24 @@ def test_a_range_is_computed_again_by_hand(conn: psycopg.Connection, dag_of: Cal
     assert first["changed"] == 4
     assert [row[3] for row in rows(conn, "reading_15m")] == [row[3] for row in before["reading_15m"]]
     assert run(dag_of("backfill"), START, run_conf=params)["compute"]["written"] == 0
+
+
+@pytest.mark.usefixtures("conn")
+def test_a_closed_day_is_scored_and_published_once(
+    dag_of: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_NGATU_OPEN_DATA", str(tmp_path))
+    run(dag_of("aggregates"), START)
+    assert run(dag_of("quality"), START)["score"]["written"] == 1
+    assert run(dag_of("quality"), START)["score"]["written"] == 0
+    assert run(dag_of("publication"), START)["publish"]["issues"] == 1
+    assert run(dag_of("publication"), START)["publish"]["issues"] == 0
+    assert (tmp_path / "2026-03-01" / "r1" / "readings.parquet").is_file()
+
+
+@pytest.mark.usefixtures("conn")
+@pytest.mark.parametrize("name", ["incidents", "retention"])
+def test_the_other_dags_run_twice(name: str, dag_of: Callable[[str], Any]) -> None:
+    first, second = run(dag_of(name), START), run(dag_of(name), START)
+    assert first.keys() == second.keys()
+    assert not any(value for told in second.values() for value in told.values())

@@ -1,0 +1,43 @@
+"""Publish each day's open data: CSV and Parquet with a data package, GeoJSON, and a DCAT-AP catalogue.
+
+Runs each hour and issues the days that have been scored, and again, with a higher revision, those that were corrected.
+Devices that were not well that day are left out, and the package says so. The folder is the Airflow variable
+`ngatu_open_data`, else `open-data` in the home of Airflow's user.
+
+The task returns how many days were issued, and rows.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+
+
+@dag(
+    schedule=CronTriggerTimetable("20 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=1)},
+    doc_md=__doc__,
+    tags=["ngatu"],
+)
+def publication() -> None:
+    """Shape: one task."""
+
+    @task(inlets=[Asset("ngatu://quality/1d")], outlets=[Asset("ngatu://open-data")])
+    def publish() -> dict[str, int]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+        from airflow.sdk import Variable
+
+        from storage.publish import publish_due_days
+
+        folder = Path(Variable.get("ngatu_open_data", default=None) or Path.home() / "open-data")
+        with PostgresHook("ngatu").get_conn() as conn:
+            conn.autocommit = True
+            return publish_due_days(conn, folder)
+
+    publish()
+
+
+DAG = publication()

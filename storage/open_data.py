@@ -1,0 +1,154 @@
+"""What is published of a day: five datasets, each a query and the meaning of its columns.
+
+No picture, no number plate, no track, nobody's name.
+
+Left out: the data of devices that were not well that day. Suppressed: counts of people below the city's smallest count,
+with their speeds, and the zone's total beside them, from which they could be had by subtraction. Incidents carry the
+minute and a place to about 100 m, and nothing of who or what was seen.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its Table Schema type, its unit (UCUM, '' for none), what it means."""
+
+    name: str
+    type: str  # string, integer, number, boolean, datetime, date
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """One table of a day; `query` takes day, lo, hi (the day's bounds) and smallest (count)."""
+
+    name: str
+    title: str
+    query: str
+    columns: tuple[Column, ...]
+
+
+_BUCKET: Final = Column("bucket", "datetime", "", "begin of the hour, UTC")
+_DEVICE: Final = Column("device", "string", "", "name of the device")
+
+READINGS: Final = Dataset(
+    name="readings",
+    title="Sensor readings by hour",
+    query="""
+        SELECT a.bucket, d.name AS device, s.name AS series, s.unit, a.n, a.mean, a.minimum, a.maximum, a.p50, a.p95,
+               a.coverage, a.good, a.revision
+        FROM reading_1h a JOIN series s ON s.id = a.series_id JOIN device d ON d.id = s.device_id
+        JOIN quality_1d q ON q.device_id = d.id
+        WHERE q.day = %(day)s AND q.well AND a.bucket >= %(lo)s AND a.bucket < %(hi)s ORDER BY 1, 2, 3""",
+    columns=(
+        _BUCKET,
+        _DEVICE,
+        Column("series", "string", "", "what was measured, as the device names it"),
+        Column("unit", "string", "", "unit of mean, minimum, maximum, p50 and p95"),
+        Column("n", "integer", "1", "how many readings"),
+        Column("mean", "number", "", "arithmetic mean"),
+        Column("minimum", "number", "", "lowest reading"),
+        Column("maximum", "number", "", "highest reading"),
+        Column("p50", "number", "", "median"),
+        Column("p95", "number", "", "95th percentile"),
+        Column("coverage", "number", "1", "share of the readings that were due; empty: no period declared"),
+        Column("good", "number", "1", "share of readings without a quality flag"),
+        Column("revision", "integer", "1", "1 when first computed; higher where rows came late"),
+    ),
+)
+TRAFFIC: Final = Dataset(
+    name="traffic",
+    title="Traffic counts by hour, zone, class and direction",
+    query="""
+        WITH counted AS (
+            SELECT t.*, d.name AS device,
+                   t.class IN ('person', 'bicycle') AND t.count BETWEEN 1 AND %(smallest)s - 1 AS few
+            FROM traffic_1h t JOIN device d ON d.id = t.device_id JOIN quality_1d q ON q.device_id = d.id
+            WHERE q.day = %(day)s AND q.well AND t.bucket >= %(lo)s AND t.bucket < %(hi)s
+        ), kept AS (
+            SELECT *, few OR class = '' AND bool_or(few) OVER (PARTITION BY bucket, device_id, camera, zone) AS hidden
+            FROM counted
+        )
+        SELECT bucket, device, camera, zone, nullif(class, '') AS class, nullif(direction, '') AS direction,
+               CASE WHEN NOT hidden THEN count END AS count, hidden AS suppressed,
+               CASE WHEN NOT hidden THEN speed_mps END AS speed, occupancy, queue::float8 AS queue,
+               CASE WHEN NOT hidden THEN pcu END AS pcu, coverage, trusted, revision
+        FROM kept ORDER BY 1, 2, 3, 4, 5 NULLS FIRST, 6 NULLS FIRST""",
+    columns=(
+        _BUCKET,
+        _DEVICE,
+        Column("camera", "string", "", "name of the camera"),
+        Column("zone", "string", "", "name of the zone in its picture"),
+        Column("class", "string", "", "class of road user; empty: all together"),
+        Column("direction", "string", "", "direction as the zone names it; empty: all together"),
+        Column("count", "integer", "1", "how many passed while observed; empty where suppressed"),
+        Column("suppressed", "boolean", "", "true: too few people, or a total that would give them away"),
+        Column("speed", "number", "m/s", "space-mean speed"),
+        Column("occupancy", "number", "1", "share of time in which the zone held a vehicle"),
+        Column("queue", "number", "1", "longest standing queue, vehicles"),
+        Column("pcu", "number", "1", "passenger car units that passed"),
+        Column("coverage", "number", "1", "share of the hour that was observed"),
+        Column("trusted", "number", "1", "share of that in which the camera was well"),
+        Column("revision", "integer", "1", "1 when first computed; higher where rows came late"),
+    ),
+)
+INCIDENTS: Final = Dataset(
+    name="incidents",
+    title="Traffic incidents",
+    query="""
+        SELECT date_trunc('minute', i.started_at) AS started, i.kind, i.severity,
+               round(extract(epoch FROM i.ended_at - i.started_at) / 60)::int AS minutes, w.code AS ward,
+               round(i.latitude::numeric, 3)::float8 AS latitude, round(i.longitude::numeric, 3)::float8 AS longitude
+        FROM incident i LEFT JOIN LATERAL ward_at(i.latitude, i.longitude, %(day)s) w ON i.latitude IS NOT NULL
+        WHERE i.started_at >= %(lo)s AND i.started_at < %(hi)s
+          AND NOT EXISTS (SELECT FROM incident_action a WHERE a.incident_id = i.id AND a.action = 'false_alarm')
+        ORDER BY 1, 2, 3, 5, 6, 7""",
+    columns=(
+        Column("started", "datetime", "", "when it began, to the minute, UTC"),
+        Column("kind", "string", "", "kind of incident"),
+        Column("severity", "string", "", "info, minor, major or critical"),
+        Column("minutes", "integer", "min", "how long it took; empty: not ended"),
+        Column("ward", "string", "", "code of the ward of that day"),
+        Column("latitude", "number", "deg", "WGS 84, to about 100 m"),
+        Column("longitude", "number", "deg", "WGS 84, to about 100 m"),
+    ),
+)
+QUALITY: Final = Dataset(
+    name="quality",
+    title="Quality of each device's data",
+    query="""
+        SELECT d.name AS device, q.correct, q.complete, q.clean, q.alive_s AS alive, q.delay_s AS delay, q.well,
+               array_to_string(q.reasons, '; ') AS reasons
+        FROM quality_1d q JOIN device d ON d.id = q.device_id WHERE q.day = %(day)s ORDER BY 1""",
+    columns=(
+        _DEVICE,
+        Column("correct", "number", "1", "share of values in range and plausible"),
+        Column("complete", "number", "1", "share received of what was due"),
+        Column("clean", "number", "1", "share declared, without duplicates, readable"),
+        Column("alive", "number", "s", "age of the latest value at the day's end"),
+        Column("delay", "number", "s", "median time from measurement to receipt"),
+        Column("well", "boolean", "", "no word below its threshold; else the device's data is not published"),
+        Column("reasons", "string", "", "why not, worst first"),
+    ),
+)
+DEVICES: Final = Dataset(
+    name="devices",
+    title="Devices and where they stand",
+    query="""
+        SELECT d.name AS device, d.latitude, d.longitude, p.code AS ward, p.method
+        FROM device d JOIN quality_1d q ON q.device_id = d.id AND q.day = %(day)s
+        LEFT JOIN LATERAL (SELECT code, method FROM device_ward(%(day)s) w WHERE w.device_id = d.id
+                           ORDER BY share DESC, code LIMIT 1) p ON true
+        ORDER BY 1""",
+    columns=(
+        _DEVICE,
+        Column("latitude", "number", "deg", "WGS 84"),
+        Column("longitude", "number", "deg", "WGS 84"),
+        Column("ward", "string", "", "code of the ward of that day"),
+        Column("method", "string", "", "how the ward is known"),
+    ),
+)
+DATASETS: Final = (READINGS, TRAFFIC, INCIDENTS, QUALITY, DEVICES)
