@@ -81,7 +81,7 @@ def start_console(guard: Guard, tmp_path_factory: pytest.TempPathFactory) -> Sta
         site = Site(url=f"http://127.0.0.1:{port}", dsn=dsn, process=child)
         child.start()
         try:
-            child.wait_ready(site.healthy, timeout=30)
+            child.wait_ready(site.healthy, timeout=60)
             with psycopg.connect(dsn, autocommit=True) as conn:
                 for name, role in PEOPLE.items():
                     add_user(conn, name, PASSWORD, role)

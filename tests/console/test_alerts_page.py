@@ -143,9 +143,9 @@ def test_an_incident_that_arrives_late_says_so(desk: Page, city: City) -> None:
 
 def test_a_silent_city_is_not_shown_as_a_quiet_one(desk: Page, city: City) -> None:
     city.heard(ago=120)
-    expect(desk.locator("[data-banner]")).to_contain_text("No device has been heard for", timeout=8000)
+    expect(desk.locator("[data-banner]")).to_contain_text("No device has been heard for", timeout=20_000)
     city.heard()
-    expect(desk.locator("[data-banner]")).to_have_count(0, timeout=8000)
+    expect(desk.locator("[data-banner]")).to_have_count(0, timeout=20_000)
 
 
 def test_filters_keep_what_passes_and_the_empty_list_says_why(desk: Page, city: City) -> None:
