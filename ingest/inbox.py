@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Condition
 
@@ -34,12 +35,13 @@ class Inbox:
         """Bytes of payload that wait."""
         return self._bytes
 
-    def put(self, item: Item, *, first: bool = False) -> None:
-        """Add an item, before all that waits if it is to be `first`; never blocks."""
+    def put(self, items: Sequence[Item], *, first: bool = False) -> None:
+        """Add items, before all that waits if they are to be `first`; never blocks."""
         with self._changed:
-            (self._items.appendleft if first else self._items.append)(item)
-            self._bytes += len(item.arrival.payload)
-            if len(self._items) == 1 or self._is_full():
+            was_empty = not self._items
+            (self._items.extendleft if first else self._items.extend)(reversed(items) if first else items)
+            self._bytes += sum(len(item.arrival.payload) for item in items)
+            if was_empty or self._is_full():
                 self._changed.notify()
 
     def take(self, timeout: float) -> list[Item]:

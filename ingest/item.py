@@ -20,7 +20,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str | None = None
     properties: Sequence[tuple[str, str]] = ()
     at: float  # Unix seconds, our clock
-    token: tuple[int, int, int] | None = None  # the consumer's: connection, packet id, QoS
+    token: tuple[int, int] | None = None  # the consumer's: connection, packet id
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -35,6 +35,7 @@ class Item(msgspec.Struct, kw_only=True):
     bad: BadMessage | None = None
     ledgered: bool = True  # False for a replay: its number counts as received since it was rejected
     disowned: bool = False  # its stream is another device's
+    adapted: bool = False  # an adapter read it: its device speaks on no topic of ours
 
 
 _topic = lru_cache(maxsize=65_536)(parse_topic)

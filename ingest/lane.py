@@ -83,18 +83,32 @@ class Lane:
         """Hear these filters too; return all that the broker has agreed to by now."""
         return self._consumer.listen(filters)
 
-    def _receive(self, arrival: Arrival) -> None:
+    def _receive(self, arrivals: Sequence[Arrival]) -> None:
         try:
-            item = understand(arrival)
-            if self._inbox.payload_bytes > MAX_WAITING and item.id is not None and not self.plan.durable:
-                self._consumer.acknowledge([arrival.token])  # to the broker only: its sender sends it again
-                self._metrics.shed.labels(self.plan.name).inc()
-                return
-            self._inbox.put(item, first=_is_urgent(item))
+            items = self._keep([understand(arrival) for arrival in arrivals])
+            if urgent := [item for item in items if _is_urgent(item)]:
+                self._inbox.put(urgent, first=True)
+            if usual := [item for item in items if not _is_urgent(item)]:
+                self._inbox.put(usual)
         except BaseException:
             log.exception("lane=%s failed to receive", self.plan.name)
             self._fail()
             raise
+
+    def _keep(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Let go, where too much waits, of what its sender will send again; return the rest."""
+        waiting = self._inbox.payload_bytes
+        if self.plan.durable or waiting + sum(len(item.arrival.payload) for item in items) <= MAX_WAITING:
+            return items
+        kept: list[Item] = []
+        for item in items:
+            if item.id is None or waiting <= MAX_WAITING:
+                waiting += len(item.arrival.payload)
+                kept.append(item)
+            else:
+                self._consumer.acknowledge([item.arrival.token])  # to the broker only
+                self._metrics.shed.labels(self.plan.name).inc()
+        return kept
 
     def _run(self) -> None:
         try:
@@ -154,8 +168,9 @@ class Lane:
             conn.close()
 
     def _publish(self, acks: Acks) -> None:
-        for device, streams in acks.items():
-            self._consumer.publish_retained(str(Topic(device, "ack")), to_json(streams))
+        self._consumer.publish_retained(
+            (str(Topic(device, "ack")), to_json(streams)) for device, streams in acks.items()
+        )
 
     def _account(self, items: Sequence[Item], outcome: Outcome, seconds: float) -> None:
         name, metrics = self.plan.name, self._metrics

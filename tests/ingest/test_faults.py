@@ -1,7 +1,7 @@
 """What breaks around ingest, and what is in the tables afterwards. Real processes, really killed."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 import pytest
@@ -161,8 +161,8 @@ def test_memory_is_bounded_while_the_database_is_away_and_what_was_let_go_comes_
     waiting: list[int] = []
     put = Inbox.put
 
-    def watch(inbox: Inbox, item: Item, *, first: bool = False) -> None:
-        put(inbox, item, first=first)
+    def watch(inbox: Inbox, items: Sequence[Item], *, first: bool = False) -> None:
+        put(inbox, items, first=first)
         waiting.append(inbox.payload_bytes)
 
     monkeypatch.setattr(Inbox, "put", watch)

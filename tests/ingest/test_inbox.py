@@ -23,7 +23,7 @@ def item(size: int = 100, *, at: float | None = None, sent: float | None = None)
 def test_a_batch_is_cut_by_messages_and_by_bytes() -> None:
     inbox = Inbox(Limits(messages=3, payload_bytes=1000))
     for size in (100, 100, 100, 100, 900, 900):
-        inbox.put(item(size))
+        inbox.put([item(size)])
     assert [len(inbox.take(1)) for _ in range(3)] == [3, 2, 1]
     assert (len(inbox), inbox.payload_bytes) == (0, 0)
 
@@ -31,16 +31,16 @@ def test_a_batch_is_cut_by_messages_and_by_bytes() -> None:
 def test_the_first_of_a_batch_waits_for_company_but_not_longer_than_told() -> None:
     inbox = Inbox(Limits(messages=100, payload_bytes=10_000, flush_s=0.2))
     began = time.monotonic()
-    inbox.put(item())
-    threading.Timer(0.05, lambda: inbox.put(item())).start()
+    inbox.put([item()])
+    threading.Timer(0.05, lambda: inbox.put([item()])).start()
     assert len(inbox.take(1)) == 2
     assert 0.1 < time.monotonic() - began < 1
 
 
 def test_a_full_batch_does_not_wait() -> None:
     inbox = Inbox(Limits(messages=2, payload_bytes=10_000, flush_s=30))
-    inbox.put(item())
-    threading.Timer(0.05, lambda: inbox.put(item())).start()
+    inbox.put([item()])
+    threading.Timer(0.05, lambda: inbox.put([item()])).start()
     began = time.monotonic()
     assert len(inbox.take(1)) == 2
     assert time.monotonic() - began < 5
@@ -49,8 +49,8 @@ def test_a_full_batch_does_not_wait() -> None:
 def test_what_is_urgent_goes_first() -> None:
     inbox = Inbox(Limits(messages=2, payload_bytes=10_000))
     usual, urgent = item(), item()
-    inbox.put(usual)
-    inbox.put(urgent, first=True)
+    inbox.put([usual])
+    inbox.put([urgent], first=True)
     assert inbox.take(1) == [urgent, usual]
 
 

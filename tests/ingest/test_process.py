@@ -79,7 +79,7 @@ def test_the_access_list_allows_ingest_all_that_it_does(
 
 def test_a_wrong_password_is_one_line_that_says_so(guarded_broker: Broker, start_ingest: StartIngest) -> None:
     with pytest.raises(Exception, match=r"refused client=.* check user, password and ACL"):
-        start_ingest(NGATU_MQTT_URL=guarded_broker.url, timeout=2)
+        start_ingest(NGATU_MQTT_URL=guarded_broker.url, timeout=5)
 
 
 def test_a_retained_status_is_known_to_an_ingest_that_starts_later(
