@@ -56,7 +56,7 @@ def run_live(cameras: Sequence[LiveCamera], detector: Detector, sink: Callable[[
         Thread(target=_capture, args=(number, source, camera.rate, slots, stop, failures), name=f"capture-{number}")
         for number, (camera, source) in enumerate(zip(cameras, sources, strict=True))
     ]
-    watches = [_watch(camera, detector) for camera in cameras]
+    watches = [_watch(camera, detector, live=True) for camera in cameras]
     pulse = Pulse([camera.scene.name for camera in cameras], sources, slots)
     gates = [Gate(forced_open=not camera.gate) for camera in cameras]
     for thread in captures:
@@ -88,7 +88,7 @@ def replay(camera: LiveCamera, detector: Detector, *, start: float = 0.0, stop: 
     """
     stop = stop or Event()
     source = open_source(camera.source, live=False, start=start) if isinstance(camera.source, str) else camera.source
-    watch = _watch(camera, detector)
+    watch = _watch(camera, detector, live=False)
     facts: list[Fact] = []
     frames = ((0, frame) for frame in thinned(source.frames(stop), camera.rate))
     with Filmer(facts.append) as filmer:
@@ -122,8 +122,10 @@ def _source(camera: LiveCamera) -> Source:
     return camera.source
 
 
-def _watch(camera: LiveCamera, detector: Detector) -> Watch:
-    return Watch(camera.scene, detector.info.name, blur=camera.blur, clips=camera.clips, record=camera.record)
+def _watch(camera: LiveCamera, detector: Detector, *, live: bool) -> Watch:
+    return Watch(
+        camera.scene, detector.info.name, live=live, blur=camera.blur, clips=camera.clips, record=camera.record
+    )
 
 
 def _capture(
@@ -142,4 +144,7 @@ def _judge(seen: Examined | None, watches: Sequence[Watch], pulse: Pulse, filmer
         watch = watches[seen.camera]
         filmer.give(watch.see(seen.frame, seen.boxes))
         filmer.film(watch.take_clips())
-    filmer.give(pulse.beat(seen, time.time()))
+    now = time.time()
+    for watch in watches:
+        filmer.give(watch.wait(now))
+    filmer.give(pulse.beat(seen, now))

@@ -8,12 +8,15 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, Full, Queue
 from threading import Event
 from typing import Final, Protocol
 
 import cv2
+import numpy as np
 
 from vision.errors import SourceError
 from vision.frame import Frame
@@ -25,6 +28,8 @@ PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 FOLDER_RATE: Final = 10.0  # pictures a second of a folder, which says nothing about time
 FIRST_WAIT: Final = 1.0  # seconds until a broken source is opened again
 LONGEST_WAIT: Final = 30.0
+PUSHED_AHEAD: Final = 2  # frames that wait for whoever takes them
+WAKE: Final = 0.2  # seconds between two looks at `stop`
 HEALTHY: Final = 10.0  # seconds of pictures after which a break counts as the first again
 
 
@@ -128,6 +133,44 @@ class Live:
         """Seconds: twice as long each time, up to LONGEST_WAIT, a random part of it so that cameras spread out."""
         longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(self._failures - 1, 10))
         return longest * self._random.uniform(0.5, 1.0)
+
+
+class Pushed:
+    """Frames that somebody pushes as JPEG: a thin camera's, over MQTT."""
+
+    def __init__(self) -> None:
+        self.state = "opening"
+        self._frames: Queue[Frame] = Queue(PUSHED_AHEAD)
+        self._index = 0
+        self._last = -1.0
+
+    def push(self, jpeg: bytes, at: float) -> None:
+        """Add a picture captured at `at` (POSIX seconds). Where nobody keeps up, the oldest goes.
+
+        Raises:
+            SourceError: it is not a picture, or not later than the one before.
+        """
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+        if image is None:
+            raise SourceError(f"{len(jpeg)} bytes that are not a picture")
+        if at <= self._last:
+            raise SourceError(f"a frame at {at:.3f} after one at {self._last:.3f}")
+        frame = Frame(index=self._index, at=at, picture=np.asarray(image, np.uint8), fresh=self._index == 0)
+        self._index, self._last = self._index + 1, at
+        while True:
+            try:
+                return self._frames.put_nowait(frame)
+            except Full:
+                with suppress(Empty):
+                    self._frames.get_nowait()
+
+    def frames(self, stop: Event) -> Iterator[Frame]:
+        """See `Source.frames`."""
+        while not stop.is_set():
+            with suppress(Empty):
+                frame = self._frames.get(timeout=WAKE)
+                self.state = "open"
+                yield frame
 
 
 Reader = Callable[[str], Iterator[Frame]]

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from events.health import Health
 from events.incident import Incident
 from events.traffic import TrafficMinute
 from vision.evidence import Ring, Wanted, asks_for_evidence, still
 from vision.facts import Fact
 from vision.frame import Frame
+from vision.health import HealthWatch
 from vision.letterbox import Boxes, Image
 from vision.line import Line
 from vision.recording import BoxWriter
@@ -24,11 +26,19 @@ class Watch:
     """Follows one camera. `clips` that are complete wait in it until they are taken."""
 
     def __init__(
-        self, scene: Scene, model: str, *, blur: bool = True, clips: bool = True, record: Path | None = None
+        self,
+        scene: Scene,
+        model: str,
+        *,
+        live: bool = False,
+        blur: bool = True,
+        clips: bool = True,
+        record: Path | None = None,
     ) -> None:
         self.scene = scene
         self.clips: list[Wanted] = []
         self.line = Line(scene, model=model)
+        self._health = HealthWatch(scene.name, live=live)
         self._blur = blur
         self._ring = Ring(camera=scene.name, blur=blur) if clips else None
         self._boxes = NOTHING
@@ -44,8 +54,19 @@ class Watch:
             self._writer.write(frame.at, scaled)
         if self._ring:
             self.clips += self._ring.add(frame, self._boxes)
+        unwell = self._trust(self._health.see(frame))
         image = None if boxes is None else self._scene_image(frame)
-        return self._with_evidence(self.line.step(frame.at, None if boxes is None else scaled, image), frame)
+        told = self.line.step(frame.at, None if boxes is None else scaled, image)
+        return [*unwell, *self._with_evidence(told, frame)]
+
+    def wait(self, now: float) -> list[Fact]:
+        """Time passed, perhaps without a frame; `now` in POSIX seconds."""
+        return self._trust(self._health.silence(now))
+
+    def _trust(self, health: list[Health]) -> list[Fact]:
+        if health:
+            self.line.trust(ok=self._health.well)
+        return list(health)
 
     def finish(self) -> list[Fact]:
         """The end: the part minute. Clips that cannot grow any more are complete too."""
