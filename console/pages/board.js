@@ -1,49 +1,9 @@
 // The board of live alerts. Its alerts come from the server as they change; what the operator does goes to the API.
-import { h, reactive } from "vue";
-import { SEVERITIES, SHAPES, ago } from "/static/severity.js";
+import { Elapsed, Row, Severity, clock, format, span } from "/static/alert.js";
+import { SEVERITIES, ago } from "/static/severity.js";
 
 const STEP = 60; // rows that are added when the operator asks for more
 const MOST = 1500; // alerts held; the oldest closed ones go first
-const clock = reactive({ now: Date.now() });
-
-const Severity = {
-  props: ["level", "label"],
-  setup(props) {
-    return () =>
-      h("svg", { class: `sev sev-${props.level}`, viewBox: "0 0 24 24", role: "img", "aria-label": props.label }, [
-        h("path", { class: "sev-shape", d: SHAPES[props.level] || SHAPES.info }),
-        h("text", { class: "sev-mark", x: 12, y: props.level === "major" ? 19 : 17, "text-anchor": "middle" }, props.level === "info" ? "i" : "!"),
-      ]);
-  },
-};
-
-// Only this element is drawn again each second, not the row around it.
-const Elapsed = {
-  props: ["since", "until"],
-  setup(props) {
-    return () => {
-      const end = props.until ? Date.parse(props.until) : clock.now;
-      return h("time", { datetime: props.since, class: "elapsed" }, span((end - Date.parse(props.since)) / 1000));
-    };
-  },
-};
-
-function span(seconds) {
-  const s = Math.max(0, Math.floor(seconds));
-  const two = (n) => String(n).padStart(2, "0");
-  if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)}`;
-  if (s < 86400) return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s / 3600) % 24} h`;
-}
-
-// Drawn again only when its own alert changes: the next of a flood costs one row, not the list.
-const Row = { components: { Severity, Elapsed }, props: ["alert", "chosen", "board"], template: "#row-template" };
-
-const formats = {};
-function format(timezone, options) {
-  const key = document.documentElement.lang + timezone + Object.keys(options);
-  return (formats[key] ??= new Intl.DateTimeFormat(document.documentElement.lang || "vi", { timeZone: timezone, hourCycle: "h23", ...options }));
-}
 
 export default {
   components: { Severity, Elapsed, Row },
