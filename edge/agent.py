@@ -44,9 +44,10 @@ class Agent:
         """
         self._file = file
         self._calls: SimpleQueue[Call | Config | Command | BaseException] = SimpleQueue()
-        self._config = city.kept(file)
-        settings, refused = _first_settings(file, self._config)
-        self._data = data_folder(file, settings)
+        alone = city.settings(file, None)
+        self._data = data_folder(file, alone)
+        self._config = city.kept(self._data)
+        settings, refused = _first_settings(file, alone, self._config)
         self._obeyed: list[str] = []
         self._stopping = Event()
         address = address_of(settings, file.parent, password)
@@ -135,7 +136,7 @@ class Agent:
         try:
             settings = city.settings(self._file, config)
             works = Works(settings, self._file.parent, self._data, self._outbox)
-            city.keep(self._file, config)
+            city.keep(self._data, config)
         except (BadSettings, OSError) as error:
             log.error("config rev=%d refused=%s", config.rev, error)  # noqa: TRY400 - a line, not a trace
             self._uplink.config_refused = ConfigRefused(rev=config.rev, error=str(error)[:500])
@@ -172,9 +173,8 @@ class Agent:
         self._uplink.send_frame(jpeg, (("camera", camera), ("at", when), ("command", command.id)))
 
 
-def _first_settings(file: Path, config: Config | None) -> tuple[Settings, ConfigRefused | None]:
+def _first_settings(file: Path, alone: Settings, config: Config | None) -> tuple[Settings, ConfigRefused | None]:
     """The file with the kept revision; where that no longer fits, the file alone."""
-    alone = city.settings(file, None)
     if config is None:
         return alone, None
     try:

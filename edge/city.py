@@ -1,4 +1,4 @@
-"""What the city tells a device: the topic `config`, kept beside the agent's file and laid over it."""
+"""What the city tells a device: the topic `config`, kept in the agent's folder and laid over its file."""
 
 import logging
 import os
@@ -19,14 +19,14 @@ ALLOWED: Final = ("description", "position", "ward", "sensors", "cameras", "visi
 """What may be changed from afar: nothing that could cut the device off, or make it forget what it holds."""
 
 
-def beside(agent_file: Path) -> Path:
-    """Where the last revision is kept."""
-    return agent_file.with_suffix(".config.json")
+def kept_file(data: Path) -> Path:
+    """Where in the agent's folder the last revision is kept: its YAML file may well be read-only."""
+    return data / "config.json"
 
 
-def kept(agent_file: Path) -> Config | None:
+def kept(data: Path) -> Config | None:
     """The revision in force; None: there is none, or it can't be read."""
-    path = beside(agent_file)
+    path = kept_file(data)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Config)
     except FileNotFoundError:
@@ -36,13 +36,13 @@ def kept(agent_file: Path) -> Config | None:
         return None
 
 
-def keep(agent_file: Path, config: Config) -> None:
+def keep(data: Path, config: Config) -> None:
     """Keep a revision, so that it holds after a restart.
 
     Raises:
         OSError: it can't be written.
     """
-    path = beside(agent_file)
+    path = kept_file(data)
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as out:
         out.write(msgspec.json.format(msgspec.json.encode(config), indent=1))

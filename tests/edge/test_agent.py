@@ -165,7 +165,7 @@ def test_a_revision_of_config_is_put_in_force_kept_and_echoed_and_the_outbox_is_
     assert (refused.rev, "sonar" in refused.error) == (8, True)
     assert "config rev=8 refused=" in agent.log
     assert agent.end() == 0
-    assert json.loads(file.with_suffix(".config.json").read_bytes())["rev"] == 7
+    assert json.loads((tmp_path / "agent" / "config.json").read_bytes())["rev"] == 7
     acknowledger.speak()
     acknowledger.tell("config", b"", retain=True)
     restarted = start(file)
