@@ -79,6 +79,8 @@ async def guard(request: Request, answer: Callable[[Request], Awaitable[Response
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("X-Frame-Options", "DENY")
     response.headers.setdefault("Referrer-Policy", "same-origin")
+    if request.url.path.startswith("/static/"):
+        response.headers.setdefault("Cache-Control", "no-cache")  # asked for by plain names: an upgrade must show
     if request.url.path.startswith("/api/"):
         response.headers.setdefault("Cache-Control", "no-store")
         metrics.REQUESTS.labels(str(response.status_code)).inc()

@@ -7,7 +7,7 @@ const MOST = 1500; // alerts held; the oldest closed ones go first
 
 export default {
   components: { Severity, Elapsed, Row },
-  props: { words: Object, me: String, acts: Boolean, timezone: String, stale: Number, },
+  props: { words: Object, me: String, acts: Boolean, timezone: String, stale: Number },
   data: () => ({
     severities: SEVERITIES,
     alerts: {}, // by id; frozen, so Vue compares them by identity only
