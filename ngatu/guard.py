@@ -54,18 +54,21 @@ def end_session(
     `reap` collects the leader's exit status where the caller is its parent.
     """
     known = members(leader)
-    if leader in known:
-        _send(leader, gentle)
+    _send(leader, gentle)
     deadline = time.monotonic() + grace
-    while time.monotonic() < deadline:
-        reap()
-        known |= (alive := members(leader))
-        if leader not in alive:
-            break
-        time.sleep(0.02)
+    while _alive(leader, reap) and time.monotonic() < deadline:
+        known |= members(leader)
+        for _ in range(10):  # the whole table costs more than one process
+            if _alive(leader, reap):
+                time.sleep(0.02)
     for straggler in known | members(leader):
         if _stat(straggler) is not None:
             _send(straggler, signal.SIGKILL)
+
+
+def _alive(leader: int, reap: Callable[[], object]) -> bool:
+    reap()
+    return _stat(leader) is not None
 
 
 def members(leader: int) -> set[int]:

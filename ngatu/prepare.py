@@ -42,7 +42,7 @@ def make_environment(folder: Path, lock: Path) -> None:
     if not uv.exists():
         log.info("making the virtual environment %s", folder.name)
         _with_uv(folder)
-    log.info("installing the Python packages of %s", lock.relative_to(CHECKOUT))
+    log.info("installing the Python packages of %s", lock.name)
     # a company's own certificates stand among the system's, not among those that uv carries
     install: list[str | Path] = [uv, *(["--system-certs"] if CERTIFICATES.exists() else []), "pip"]
     into: list[str | Path] = ["--quiet", "--python", folder / "bin/python"]

@@ -1,7 +1,7 @@
 import os
+import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -101,9 +101,29 @@ def test_a_full_disk_is_told_before_anything_is_begun(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_environment_that_is_there_costs_nothing() -> None:
-    before = time.monotonic()
-    assert made("-n", "demo").returncode == 0
-    if (CHECKOUT / ".venv/ngatu.stamp").exists():
-        make_environment(CHECKOUT / ".venv", CHECKOUT / "locks/dev.txt")
-        assert time.monotonic() - before < 5
+def lock_of(package: str) -> str:
+    """Return the entry of one package, hashes and all."""
+    wanted = re.search(rf"^{package}==(?:.*\\\n)+.*\n", (CHECKOUT / "locks/dev.txt").read_text(), re.MULTILINE)
+    assert wanted is not None
+    return wanted[0]
+
+
+def imports(folder: Path, module: str) -> bool:
+    done = subprocess.run([folder / "bin/python", "-c", f"import {module}"], capture_output=True, check=False, cwd="/")
+    return done.returncode == 0
+
+
+def test_an_environment_is_made_once_and_anew_when_its_lock_changes(tmp_path: Path) -> None:
+    folder, lock = tmp_path / "environment", tmp_path / "lock.txt"
+    lock.write_text(lock_of("iniconfig"))
+    make_environment(folder, lock)
+    assert imports(folder, "iniconfig")
+    assert imports(folder, "ngatu.home")
+    subprocess.run(
+        [folder / "bin/uv", "pip", "uninstall", "-q", "--python", folder / "bin/python", "iniconfig"], check=True
+    )
+    make_environment(folder, lock)
+    assert not imports(folder, "iniconfig"), "what is there costs nothing: it is not looked at again"
+    lock.write_text(lock_of("pluggy"))
+    make_environment(folder, lock)
+    assert imports(folder, "pluggy")

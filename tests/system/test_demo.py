@@ -82,7 +82,7 @@ def running(
 
 
 def test_the_demonstration_starts_mends_itself_and_leaves_nothing(
-    running: tuple[subprocess.Popen[bytes], Path], home: Path, wait_for: WaitFor
+    running: tuple[subprocess.Popen[bytes], Path], home: Path, street: Path, wait_for: WaitFor
 ) -> None:
     process, said = running
     address = re.search(r"http://127\.0\.0\.1:\d+", said.read_text())
@@ -91,7 +91,13 @@ def test_the_demonstration_starts_mends_itself_and_leaves_nothing(
         assert answer.status == 200
 
     second = subprocess.run(
-        demo(), env=environ(home), cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False
+        demo("--video", str(street)),
+        env=environ(home),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert second.returncode == 1
     assert "runs already" in second.stderr.splitlines()[-1]
