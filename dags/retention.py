@@ -3,7 +3,9 @@
 Runs each night, after the day's aggregates. Buckets whose raw rows go are frozen first, so that their numbers stay as
 they were published; rows not yet computed are never dropped.
 
-The task returns how many chunks and rows went, and how many aggregate rows were frozen.
+Where TimescaleDB is the Community edition, raw chunks older than a week then go into its columnstore.
+
+The tasks return how many chunks and rows went, how many aggregate rows were frozen, how many chunks were compressed.
 """
 
 from dataclasses import asdict
@@ -22,7 +24,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
     tags=["ngatu"],
 )
 def retention() -> None:
-    """Shape: one task."""
+    """Shape: remove, then compress."""
 
     @task
     def remove() -> dict[str, int]:
@@ -34,7 +36,17 @@ def retention() -> None:
             conn.autocommit = True
             return asdict(expire(conn))
 
-    remove()
+    @task
+    def compress() -> int:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        from storage.compression import compress_old
+
+        with PostgresHook("ngatu").get_conn() as conn:
+            conn.autocommit = True
+            return compress_old(conn)
+
+    remove() >> compress()
 
 
 DAG = retention()

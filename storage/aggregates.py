@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
+from psycopg.errors import UniqueViolation
 
 from storage import reading_buckets, traffic_buckets
 from storage.city import time_zone
@@ -57,7 +58,7 @@ DAY: Final = timedelta(days=1)
 class Statements(Protocol):
     """What a source must offer: its two statements, for any level."""
 
-    def range_statement(self, level: Level) -> sql.Composed: ...  # noqa: D102 — told in the modules that offer it
+    def range_statement(self, level: Level, *, fresh: bool = False) -> sql.Composed: ...  # noqa: D102 — told in the modules that offer it
     def late_statement(self, level: Level) -> sql.Composed: ...  # noqa: D102 — the same
 
 
@@ -147,7 +148,7 @@ def _aggregate(conn: Connection[Any], source: Source, level: Level, end: datetim
     closed_until, computed_until = _close(conn, source, level, level.floor(end, city))
     done = Done()
     for lo, hi in _slices(conn, source, level, city, computed_until or FIRST, closed_until):
-        done += _compute(conn, source, level, city, lo, hi, progress=True)
+        done += _compute_new(conn, source, level, city, lo, hi)
     conn.execute(COMPUTED, {"source": source, "level": level.name, "hi": closed_until})
     log.info(
         "aggregated source=%s level=%s closed_until=%s read=%d written=%d changed=%d",
@@ -164,6 +165,16 @@ def _close(conn: Connection[Any], source: Source, level: Level, until: datetime)
     return row[0], row[1]
 
 
+def _compute_new(
+    conn: Connection[Any], source: Source, level: Level, city: ZoneInfo, lo: datetime, hi: datetime
+) -> Done:
+    """Compute what should never have been computed before, and say that it has been."""
+    try:
+        return _compute(conn, source, level, city, lo, hi, fresh=True)
+    except UniqueViolation:
+        return _compute(conn, source, level, city, lo, hi)  # it had: days that were frozen when the zone changed
+
+
 def _compute(
     conn: Connection[Any],
     source: Source,
@@ -172,14 +183,14 @@ def _compute(
     lo: datetime,
     hi: datetime,
     *,
-    progress: bool = False,
+    fresh: bool = False,
 ) -> Done:
     with conn.transaction():
         conn.execute(LOCK_COMPUTING, (source,))
         conn.execute(SORT_IN_MEMORY)
         parameters = {"lo": lo, "hi": hi, "zone": city.key, "source": source, "level": level.name}
-        done = _run(conn, STATEMENTS[source].range_statement(level), parameters)
-        if progress:
+        done = _run(conn, STATEMENTS[source].range_statement(level, fresh=fresh), parameters)
+        if fresh:
             conn.execute(COMPUTED, parameters)
     return done
 

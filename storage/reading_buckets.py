@@ -44,7 +44,13 @@ AGGREGATE: Final = sql.SQL("""
                     THEN least(1, f.n * s.period_s / extract(epoch FROM {end} - f.bucket)) END::float4,
                (f.good::float8 / f.n)::float4
         FROM fresh f LEFT JOIN series s ON s.id = f.series_id
-        ON CONFLICT (series_id, bucket) DO UPDATE SET
+        {conflict}
+        RETURNING revision
+    )
+    SELECT (SELECT coalesce(sum(n), 0)::bigint FROM fresh), count(*), count(*) FILTER (WHERE revision > 1) FROM written
+""")
+
+CONFLICT: Final = sql.SQL("""ON CONFLICT (series_id, bucket) DO UPDATE SET
             n = excluded.n, mean = excluded.mean, minimum = excluded.minimum, maximum = excluded.maximum,
             sd = excluded.sd, p50 = excluded.p50, p95 = excluded.p95, coverage = excluded.coverage,
             good = excluded.good, computed_at = excluded.computed_at, revision = old.revision + 1
@@ -53,16 +59,17 @@ AGGREGATE: Final = sql.SQL("""
             (excluded.n, excluded.minimum, excluded.maximum, excluded.p50, excluded.p95, excluded.coverage,
              excluded.good)
             OR abs(old.mean - excluded.mean) > 1e-9 * abs(old.mean)
-            OR abs(old.sd - excluded.sd) > 1e-9 * greatest(abs(old.mean), old.sd))
-        RETURNING revision
+            OR abs(old.sd - excluded.sd) > 1e-9 * greatest(abs(old.mean), old.sd))""")
+
+
+def range_statement(level: Level, *, fresh: bool = False) -> sql.Composed:
+    """Aggregate every bucket of [lo, hi). Parameters: lo, hi, zone. Gives rows read, buckets written, changed.
+
+    `fresh`: none of them can be there yet; faster, and a UniqueViolation where one is.
+    """
+    return _statement(
+        level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), usable=USABLE), sql.SQL("") if fresh else CONFLICT
     )
-    SELECT (SELECT coalesce(sum(n), 0)::bigint FROM fresh), count(*), count(*) FILTER (WHERE revision > 1) FROM written
-""")
-
-
-def range_statement(level: Level) -> sql.Composed:
-    """Aggregate every bucket of [lo, hi). Parameters: lo, hi, zone. Gives rows read, buckets written, changed."""
-    return _statement(level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), usable=USABLE))
 
 
 def late_statement(level: Level) -> sql.Composed:
@@ -73,9 +80,9 @@ def late_statement(level: Level) -> sql.Composed:
     rows = LATE.format(
         start=level.start_sql(sql.SQL("w.bucket")), end=level.end_sql(sql.SQL("due.bucket")), usable=USABLE
     )
-    return _statement(level, rows)
+    return _statement(level, rows, CONFLICT)
 
 
-def _statement(level: Level, rows: sql.Composed) -> sql.Composed:
+def _statement(level: Level, rows: sql.Composed, conflict: sql.SQL) -> sql.Composed:
     table = sql.Identifier(f"reading_{level.name}")
-    return AGGREGATE.format(rows=rows, table=table, end=level.end_sql(sql.SQL("f.bucket")))
+    return AGGREGATE.format(rows=rows, table=table, conflict=conflict, end=level.end_sql(sql.SQL("f.bucket")))

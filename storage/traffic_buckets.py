@@ -63,7 +63,13 @@ AGGREGATE: Final = sql.SQL("""
                CASE WHEN whole THEN occupancy END, CASE WHEN whole THEN queue END, CASE WHEN whole THEN queue_m END,
                CASE WHEN whole THEN pcu END, seconds, least(1, seconds / width)::float4, trusted::float4
         FROM fresh
-        ON CONFLICT (device_id, camera, zone, class, direction, bucket) DO UPDATE SET
+        {conflict}
+        RETURNING revision
+    )
+    SELECT (SELECT count(*) FROM minute), count(*), count(*) FILTER (WHERE revision > 1) FROM written
+""")
+
+CONFLICT: Final = sql.SQL("""ON CONFLICT (device_id, camera, zone, class, direction, bucket) DO UPDATE SET
             count = excluded.count, speed_mps = excluded.speed_mps, speed_p85_mps = excluded.speed_p85_mps,
             occupancy = excluded.occupancy, queue = excluded.queue, queue_m = excluded.queue_m, pcu = excluded.pcu,
             seconds = excluded.seconds, coverage = excluded.coverage, trusted = excluded.trusted,
@@ -78,16 +84,17 @@ AGGREGATE: Final = sql.SQL("""
             OR abs(old.speed_p85_mps - excluded.speed_p85_mps) > 1e-9 * old.speed_p85_mps
             OR abs(old.occupancy - excluded.occupancy) > 1e-9
             OR abs(old.pcu - excluded.pcu) > 1e-9 * old.pcu
-            OR abs(old.seconds - excluded.seconds) > 1e-9 * old.seconds)
-        RETURNING revision
+            OR abs(old.seconds - excluded.seconds) > 1e-9 * old.seconds)""")
+
+
+def range_statement(level: Level, *, fresh: bool = False) -> sql.Composed:
+    """Aggregate every bucket of [lo, hi). Parameters: lo, hi, zone. Gives rows read, buckets written, changed.
+
+    `fresh`: none of them can be there yet; faster, and a UniqueViolation where one is.
+    """
+    return _statement(
+        level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), columns=COLUMNS), sql.SQL("") if fresh else CONFLICT
     )
-    SELECT (SELECT count(*) FROM minute), count(*), count(*) FILTER (WHERE revision > 1) FROM written
-""")
-
-
-def range_statement(level: Level) -> sql.Composed:
-    """Aggregate every bucket of [lo, hi). Parameters: lo, hi, zone. Gives rows read, buckets written, changed."""
-    return _statement(level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), columns=COLUMNS))
 
 
 def late_statement(level: Level) -> sql.Composed:
@@ -98,9 +105,9 @@ def late_statement(level: Level) -> sql.Composed:
     rows = LATE.format(
         start=level.start_sql(sql.SQL("w.bucket")), end=level.end_sql(sql.SQL("due.bucket")), columns=COLUMNS
     )
-    return _statement(level, rows)
+    return _statement(level, rows, CONFLICT)
 
 
-def _statement(level: Level, rows: sql.Composed) -> sql.Composed:
+def _statement(level: Level, rows: sql.Composed, conflict: sql.SQL) -> sql.Composed:
     table = sql.Identifier(f"traffic_{level.name}")
-    return AGGREGATE.format(rows=rows, table=table, end=level.end_sql(sql.SQL("f.bucket")))
+    return AGGREGATE.format(rows=rows, table=table, conflict=conflict, end=level.end_sql(sql.SQL("f.bucket")))

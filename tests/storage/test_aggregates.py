@@ -260,3 +260,12 @@ def test_a_slow_computation_never_writes_over_a_later_one(db: psycopg.Connection
             slow.result(10)
             late.result(10)
     assert rows(db, "series_id, n, mean FROM reading_15m ORDER BY 1") == [(1, 1, 1.0), (2, 2, 2.0)]
+
+
+def test_buckets_that_stand_there_already_are_brought_up_to_date(db: psycopg.Connection) -> None:
+    put(db, (1, 1.0), (16, 1.0))
+    aggregate(db, QUARTER, now=minutes(62))
+    db.execute("DELETE FROM closing")
+    db.execute("UPDATE reading_15m SET mean = 9 WHERE bucket = %s", (T0,))
+    assert aggregate(db, QUARTER, now=minutes(62)) == Done(read=2, written=1, changed=1)
+    assert rows(db, "mean, revision FROM reading_15m ORDER BY bucket") == [(1.0, 2), (1.0, 1)]

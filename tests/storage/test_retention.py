@@ -9,6 +9,7 @@ import pytest
 
 from storage.aggregates import aggregate
 from storage.city import store_city
+from storage.compression import compress_old
 from storage.incident_days import count_incidents
 from storage.late import late_bounds, mark_late
 from storage.level import LEVELS
@@ -133,3 +134,8 @@ def test_a_day_whose_incidents_may_be_gone_keeps_its_numbers(db: psycopg.Connect
     db.execute("UPDATE incident SET changed = now()")
     count_incidents(db, now=NOW)
     assert db.execute("SELECT severity, n FROM incident_1d ORDER BY 1").fetchall() == [("critical", 1), ("major", 1)]
+
+
+def test_the_apache_edition_compresses_nothing_and_says_so(db: psycopg.Connection) -> None:
+    read_hourly(db, 15)
+    assert compress_old(db) == 0
