@@ -17,6 +17,8 @@ IncidentKind = Literal[
     "illegal_parking",
     "debris",
     "congestion",
+    "object_detected",  # by a foreign camera system that knows objects, not incidents
+    "citizen_report",  # somebody told us
 ]
 INCIDENT_KINDS: Final = get_args(IncidentKind)
 State = Literal["open", "update", "end"]

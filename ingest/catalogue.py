@@ -11,7 +11,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from events import BadMessage
-from events.reading import Reading
+from events.pack import Layout, Pack
 from ingest.item import Item, is_foreign
 from storage import ledger, registry
 
@@ -19,6 +19,8 @@ log: Final = logging.getLogger(__name__)
 
 MAX_SERIES: Final = 20_000  # of one device: a name made of a counter or a time must not fill the registry
 MAX_KNOWN: Final = 500_000  # streams or series remembered; more than that, and all is asked again
+MAX_LAYOUTS: Final = 8192  # remembered, each of at most so many series as the next line says
+LAYOUT_SERIES: Final = 128
 
 Label = tuple[str, str | None]  # a series' name, and the unit that a reading names
 
@@ -45,6 +47,7 @@ class Catalogue:
             int, datetime | None
         ] = {}  # devices without numbers: since when the durable session hears them
         self._codes: dict[int, dict[Label, int]] = {}  # device → label → index of the lists below
+        self._layouts: dict[Layout, NDArray[np.int64]] = {}  # each is one device's
         self._ids: list[int] = []
         self._minima: list[float] = []
         self._maxima: list[float] = []
@@ -67,21 +70,29 @@ class Catalogue:
         if new := {stream: device for stream, device in streams.items() if stream not in self._streams}:
             ledger.begin_streams(self._conn, new)
             self._streams = {*self._streams, *new} if len(self._streams) < MAX_KNOWN else set(new)
-        foreign = {self._devices[item.device] for item in items if is_foreign(item) and item.device and not item.bad}
+        unnumbered = [item for item in items if is_foreign(item) and not item.adapted and not item.bad]
+        foreign = {self._devices[item.device] for item in unnumbered if item.device}
         if new_foreign := foreign - self._heard.keys():
             self._heard |= registry.mark_unnumbered(self._conn, sorted(new_foreign))
         for item in items:
-            if item.bad is None and isinstance(item.body, list):
-                self._learn_series(item, item.body)
+            if item.bad is None and isinstance(item.body, Pack) and item.body.layout not in self._layouts:
+                self._learn_series(item, item.body.layout)
 
     def forget_streams(self, streams: Iterable[str]) -> None:
         """They may have been folded away."""
         self._streams -= set(streams)
 
-    def codes(self, device: str, readings: Sequence[Reading]) -> list[int]:
+    def codes(self, device: str, layout: Layout) -> NDArray[np.int64]:
         """For each reading the index of its series in the arrays of `describe`; `learn` has met them all."""
-        known = self._codes[self._devices[device]]
-        return [known[r.series, r.unit] for r in readings]
+        codes = self._layouts.get(layout)
+        if codes is None:
+            known = self._codes[self._devices[device]]
+            codes = np.array([known[label] for label in zip(layout.series, layout.units, strict=True)], np.int64)
+            if len(self._layouts) >= MAX_LAYOUTS:
+                self._layouts.clear()
+            if len(layout.series) <= LAYOUT_SERIES:
+                self._layouts[layout] = codes
+        return codes
 
     def describe(self) -> Described:
         """What is known of the series behind all codes."""
@@ -97,6 +108,7 @@ class Catalogue:
     def _hear_of_abouts(self) -> None:
         """A device that described itself anew has new limits and units."""
         for notice in self._conn.notifies(timeout=0):
+            self._layouts.clear()
             self._codes.pop(int(notice.payload), None)
             self._heard.pop(int(notice.payload), None)
 
@@ -104,13 +116,13 @@ class Catalogue:
         if names:
             self._devices |= registry.ensure_devices(self._conn, sorted(names))
 
-    def _learn_series(self, item: Item, readings: Sequence[Reading]) -> None:
+    def _learn_series(self, item: Item, layout: Layout) -> None:
         device_id = self._devices[item.device]
         known = self._codes.get(device_id)
         if known is None:
             known = self._codes[device_id] = {}
             self._enter(device_id, registry.series_of(self._conn, device_id), ())
-        wanted = {(r.series, r.unit) for r in readings}
+        wanted = set(zip(layout.series, layout.units, strict=True))
         if missing := wanted - known.keys():
             names = {name for name, _ in known}
             new = {name: unit for name, unit in missing if name not in names}

@@ -64,6 +64,7 @@ class Subscription:
     filters: Sequence[str]
     receive_maximum: int
     durable: bool = False  # the broker keeps what arrives while we are away
+    retained: bool = True  # False: what was said before we came is not news
 
 
 class Consumer:
@@ -121,6 +122,11 @@ class Consumer:
         packets = [commands.publish(topic, payload, retain=True, content_type=JSON) for topic, payload in messages]
         with self._guard:
             self._send(packets)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish with QoS 0, in a device's own tongue."""
+        with self._guard:
+            self._send([commands.publish(topic, payload)])
 
     def _run(self) -> None:
         delay = RECONNECT[0]
@@ -190,7 +196,7 @@ class Consumer:
             some = wanted[start : start + SUBSCRIBE_AT_ONCE]
             self._next_id = self._next_id % 65_535 + 1
             self._asked[self._next_id] = some
-            self._send([commands.subscribe(self._next_id, some)])
+            self._send([commands.subscribe(self._next_id, some, retained=self._subscription.retained)])
 
     def _note_agreed(self, suback: Suback) -> None:
         name = self._subscription.client_id

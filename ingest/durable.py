@@ -14,11 +14,13 @@ import psycopg
 
 from events.topic import UP, subscription
 from ingest.consumer import BrokerAddress, Subscription
+from ingest.foreigners import Foreigners
 from ingest.inbox import Limits
 from ingest.item import UNNUMBERED_KINDS
 from ingest.lane import Lane, Plan
 from ingest.metrics import Metrics
 from storage import registry
+from storage.city import city_value
 from storage.connect import connect
 
 log: Final = logging.getLogger(__name__)
@@ -73,14 +75,20 @@ class Durable:
                 if self._stopping.wait(PERIOD * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
                     return
             log.info("leads lane=durable")
-            lane = Lane(PLAN, self._dsn, self._broker, self._metrics, self._fail)
+            lane = self._lane(PLAN)
             lane.start()
+            foreigners = Foreigners(self._lane)
             try:
                 while not self._stopping.is_set():
                     self._hear(conn, lane)
+                    foreigners.follow(city_value(conn, "adapters"))
                     self._stopping.wait(PERIOD)
             finally:
+                foreigners.stop()
                 lane.stop()
+
+    def _lane(self, plan: Plan) -> Lane:
+        return Lane(plan, self._dsn, self._broker, self._metrics, self._fail)
 
     def _hear(self, conn: psycopg.Connection, lane: Lane) -> None:
         """Subscribe to devices that turned up, and note those that are heard by now."""

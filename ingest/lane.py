@@ -14,6 +14,7 @@ from events.evidence import Evidence
 from events.fact import to_json
 from events.incident import Incident
 from events.topic import Topic
+from ingest.adapters.told import AskAgain
 from ingest.clock import Clocks
 from ingest.consumer import BrokerAddress, Consumer, Subscription
 from ingest.inbox import Inbox, Limits
@@ -40,6 +41,7 @@ class Plan:
     subscription: Subscription
     limits: Limits
     durable: bool = False  # what devices that number nothing send comes here, and need not be stored elsewhere
+    adapt: Callable[[Arrival], Item | None] | None = None  # what reads it, where not our contract; its None: pass over
 
 
 class Lane:
@@ -85,7 +87,10 @@ class Lane:
 
     def _receive(self, arrivals: Sequence[Arrival]) -> None:
         try:
-            items = self._keep([understand(arrival) for arrival in arrivals])
+            adapt = self.plan.adapt
+            items = self._keep(
+                self._adapted(arrivals, adapt) if adapt else [understand(arrival) for arrival in arrivals]
+            )
             if urgent := [item for item in items if _is_urgent(item)]:
                 self._inbox.put(urgent, first=True)
             if usual := [item for item in items if not _is_urgent(item)]:
@@ -94,6 +99,14 @@ class Lane:
             log.exception("lane=%s failed to receive", self.plan.name)
             self._fail()
             raise
+
+    def _adapted(self, arrivals: Sequence[Arrival], adapt: Callable[[Arrival], Item | None]) -> Sequence[Item]:
+        items = [adapt(arrival) for arrival in arrivals]
+        self._consumer.acknowledge(a.token for a, item in zip(arrivals, items, strict=True) if item is None)
+        for item in items:
+            if item and isinstance(item.bad, AskAgain):
+                self._consumer.publish(item.bad.topic, item.bad.payload)
+        return [item for item in items if item]
 
     def _keep(self, items: Sequence[Item]) -> Sequence[Item]:
         """Let go, where too much waits, of what its sender will send again; return the rest."""

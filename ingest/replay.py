@@ -2,12 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 import psycopg
 
+from events.topic import ROOT
+from ingest.adapters.adapter import adapt, open_adapters
 from ingest.item import Arrival, understand
 from ingest.store import Store
 from storage import rejected
+from storage.city import city_value
+
+OURS: Final = f"{ROOT}/"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,11 +31,16 @@ def replay(conn: psycopg.Connection, *, device: str | None = None, reason: str |
         psycopg.Error: the database is away; what is not stored is kept.
     """
     store, replayed = Store(conn), Replayed()
+    adapters = open_adapters(city_value(conn, "adapters") or [])
     for kept_id in rejected.ids(conn, device=device, reason=reason):
         kept = rejected.read(conn, kept_id)
         if kept is None:
             continue
-        bad = store.replay(understand(_arrival(kept)), kept_id)
+        arrival = _arrival(kept)
+        item = understand(arrival) if kept.topic.startswith(OURS) else adapt(arrival, adapters)
+        bad = store.replay(item, kept_id) if item else None
+        if item is None:
+            rejected.remove(conn, kept_id)  # by now known to be nothing that is stored
         if bad is None:
             replayed.stored += 1
         else:

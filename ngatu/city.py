@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import msgspec
 import yaml
 
+from ingest.adapters.settings import AdapterSettings
+
 CITIES: Final = Path(__file__).with_name("cities")
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -80,6 +82,7 @@ class City(_Fact, frozen=True, kw_only=True):
     thresholds: Thresholds = Thresholds()
     retention: Retention = Retention()
     smallest_count: Annotated[int, msgspec.Meta(ge=1)] = 5
+    adapters: tuple[AdapterSettings, ...] = ()
 
 
 def city_file(named: str) -> Path:
@@ -166,5 +169,16 @@ def _check_values(path: Path, root: yaml.MappingNode, city: City) -> None:
         name = getattr(city, key)
         if name is not None and not (path.parent / name).is_file():
             raise BadCity(f"{path}:{lines[key]}: {key}: there is no file {name} beside it")
+    if city.adapters:
+        _check_adapters(f"{path}:{lines['adapters']}: adapters", city.adapters)
     if len(set(city.languages)) < len(city.languages):
         raise BadCity(f"{path}:{lines['languages']}: languages: one stands there twice")
+
+
+def _check_adapters(where: str, adapters: tuple[AdapterSettings, ...]) -> None:
+    from ingest.adapters.adapter import open_adapters  # noqa: PLC0415 - a city without adapters needs none of it
+
+    try:
+        open_adapters(msgspec.to_builtins(adapters))
+    except ValueError as error:
+        raise BadCity(f"{where}: {error}") from error

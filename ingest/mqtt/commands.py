@@ -17,6 +17,7 @@ PINGREQ: Final = b"\xc0\x00"
 DISCONNECT: Final = b"\xe0\x00"
 _MQTT_5: Final = b"\x00\x04MQTT\x05"
 _CLEAN_START, _PASSWORD, _USERNAME = 0x02, 0x40, 0x80
+_NOTHING_RETAINED: Final = 0x20  # retain handling 2
 _PUBACK: Final = struct.Struct(">BBH")
 
 
@@ -38,9 +39,10 @@ def connect(
     return _packet(0x10, head + write_text(client_id) + credentials)
 
 
-def subscribe(packet_id: int, filters: Sequence[str], qos: int = 1) -> bytes:
-    """SUBSCRIBE, each filter with the same QoS; what is retained comes at once."""
-    body = b"".join(write_text(name) + bytes([qos]) for name in filters)
+def subscribe(packet_id: int, filters: Sequence[str], qos: int = 1, *, retained: bool = True) -> bytes:
+    """SUBSCRIBE, each filter with the same QoS; what is retained comes at once, unless it is not wanted."""
+    options = bytes([qos | (0 if retained else _NOTHING_RETAINED)])
+    body = b"".join(write_text(name) + options for name in filters)
     return _packet(0x82, struct.pack(">HB", packet_id, 0) + body)
 
 
