@@ -10,7 +10,6 @@ from events.health import Condition, Health
 from events.incident import Why
 from vision.evidence import aware
 from vision.frame import Frame
-from vision.letterbox import Image
 from vision.ulids import ulid_of
 from vision.view import Measures, View
 
@@ -50,7 +49,7 @@ class HealthWatch:
         self._looks = 0
         self._looked = -np.inf
         self._troubles: dict[Condition, _Trouble] = {}
-        self._last: Image | None = None
+        self._last = np.empty((0, 0), np.uint8)
         self._last_at: float | None = None
         self._same_since: float | None = None
 
@@ -102,7 +101,7 @@ class HealthWatch:
 
     def _frozen(self, frame: Frame) -> float | None:
         """For how long the picture has been the same to the last bit; None where it changes, as every sensor's does."""
-        same = self._last is not None and np.array_equal(self._last, frame.luma)
+        same = np.array_equal(self._last, frame.luma)
         self._last = frame.luma
         if not same or not self._live:
             self._same_since = None

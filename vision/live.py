@@ -5,6 +5,7 @@ caller's thread follows tracks, applies rules and gives what happened to `sink`;
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -104,11 +105,12 @@ def replay(camera: LiveCamera, detector: Detector, *, start: float = 0.0, stop: 
 
 def thinned(frames: Iterator[Frame], rate: float | None) -> Iterator[Frame]:
     """At most `rate` frames a second of `frames`, evenly spread; the others are not even looked at."""
-    due = -1.0
+    period = 1.0 / rate if rate else 0.0
+    due = -math.inf
     for frame in frames:
-        if rate is None or frame.fresh or frame.at >= due - 0.25 / rate:
+        if frame.fresh or frame.at >= due - period / 4:
             yield frame
-            due = max(due, frame.at - 1.0 / (rate or 1.0)) + 1.0 / (rate or 1.0)
+            due = due + period if not frame.fresh and frame.at - due < period else frame.at + period
 
 
 def _taken(facts: list[Fact]) -> list[Fact]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelError
 from vision.letterbox import Image
+from vision.onnx_file import is_onnx
 
 log = logging.getLogger(__name__)
 
 Runtime = Literal["onnxruntime", "openvino", "ultralytics"]
 Shape = tuple[int | None, ...]
 Infer = Callable[[Image], NDArray[np.float32]]
-_IR_VERSION: Final = b"\x08"  # the tag of the first field in every ONNX file
 METADATA: Final = ("names", "imgsz", "stride", "hint", "name")
 
 
@@ -85,8 +85,8 @@ def open_openvino(path: Path, threads: int) -> Network:
     import openvino  # noqa: PLC0415 - half a second, and an edge box may do without
 
     core = openvino.Core()
-    if path.is_file() and path.open("rb").read(1) != _IR_VERSION:  # OpenVINO would try every other format, loudly
-        raise ModelError(f"{path}: not an ONNX network")
+    if path.is_file() and not is_onnx(path):  # OpenVINO would try every other format, loudly
+        raise ModelError(f"{path}: not an ONNX network, or not a whole one")
     try:
         model = core.read_model(_xml(path) if path.is_dir() else path)
         source, output = model.input(0).partial_shape, model.output(0).partial_shape

@@ -29,6 +29,7 @@ FOLDER_RATE: Final = 10.0  # pictures a second of a folder, which says nothing a
 FIRST_WAIT: Final = 1.0  # seconds until a broken source is opened again
 LONGEST_WAIT: Final = 30.0
 PUSHED_AHEAD: Final = 2  # frames that wait for whoever takes them
+WINDOW: Final = 15.0  # seconds
 WAKE: Final = 0.2  # seconds between two looks at `stop`
 HEALTHY: Final = 10.0  # seconds of pictures after which a break counts as the first again
 
@@ -206,25 +207,26 @@ class Pace:
 class Arrival:
     """A stream's frames come late and in bursts; their own time stamps do not.
 
-    The frame that came with the least delay tells where the stream's clock stands; it may drift by `drift`.
+    The frame that came with the least delay of the last WINDOW to 2 * WINDOW seconds tells how the two clocks differ.
     """
 
     now: Callable[[], float]
-    drift: float = 1e-3  # a cheap camera's crystal is off by 1e-4; a server's pacing by somewhat more
-    jump: float = 5.0  # seconds: another time stamp than this is another clock
-    _offset: float | None = None
+    jump: float = 5.0  # seconds: a time stamp further off than this is another clock's
+    _least: tuple[float, float] | None = None  # delay: of the window before, of this one
+    _began: float = 0.0
     _pts: float = 0.0
 
     def when(self, pts: float, stop: Event) -> float:  # noqa: ARG002 - a stream sets its own pace
         """POSIX seconds at which the frame was captured, as far as can be told from here."""
         delay = self.now() - pts
-        step = pts - self._pts
-        if self._offset is None or not 0 <= step < self.jump or abs(delay - self._offset) > self.jump:
-            self._offset = delay
+        if self._least is None or not 0 <= pts - self._pts < self.jump or abs(delay - min(self._least)) > self.jump:
+            self._least, self._began = (delay, delay), pts
+        elif pts - self._began > WINDOW:
+            self._least, self._began = (self._least[1], delay), pts
         else:
-            self._offset = min(delay, self._offset + step * self.drift)
+            self._least = (self._least[0], min(self._least[1], delay))
         self._pts = pts
-        return pts + self._offset
+        return pts + min(self._least)
 
 
 def read_folder(address: str) -> Iterator[Frame]:
