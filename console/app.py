@@ -21,6 +21,7 @@ from console.pages.explore import add_explore_pages
 from console.pages.frame import STATIC
 from console.pages.places import LEAFLET, add_places_pages
 from console.settings import Settings
+from events import asyncapi
 
 ABOUT = """
 Incidents, series, traffic and devices of the city. Send a session's cookie (log in at `/login`), HTTP Basic, or
@@ -53,6 +54,10 @@ def make_app(settings: Settings) -> FastAPI:
     app.include_router(login.router)
     app.mount("/static/leaflet", StaticFiles(directory=LEAFLET))
     app.mount("/static", StaticFiles(directory=STATIC))
+
+    @app.get("/asyncapi.json", summary="The wire contract: what devices and the city say to each other over MQTT")
+    def wire_contract() -> Response:
+        return Response(asyncapi.encoded(), media_type="application/json")
 
     @app.api_route("/api/{path:path}", include_in_schema=False, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     def nothing_here(path: str) -> None:

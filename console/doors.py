@@ -137,6 +137,11 @@ def add_user(conn: Connection, name: str, password: str, role: Role) -> bool:
     return users.add_user(conn, name.strip().lower(), role, PasswordHash.recommended().hash(password))
 
 
+def change_password(conn: Connection, name: str, password: str) -> bool:
+    """Set a new password and end all sessions; return False where there is nobody of that name."""
+    return users.set_password(conn, name.strip().lower(), PasswordHash.recommended().hash(password))
+
+
 def ensure_admin(conn: Connection, password: str | None) -> bool:
     """Where there is nobody yet, add `admin`; return whether somebody can log in now."""
     if users.has_users(conn):

@@ -37,6 +37,7 @@ def test_health_and_metrics_are_open_and_the_contract_is_written_down(site: Site
     contract = httpx.get(f"{site.url}/openapi.json").json()
     assert set(contract["paths"]) >= {"/api/incidents", "/api/series/{series}/readings", "/api/events", "/healthz"}
     assert contract["components"]["schemas"]["AlertOut"]["properties"]["kind"]["examples"] == ["stopped_vehicle"]
+    assert httpx.get(f"{site.url}/asyncapi.json").json()["asyncapi"] == "3.0.0"
 
 
 def test_incidents_are_filtered_and_paged(api: httpx.Client, city: City) -> None:
