@@ -1,0 +1,91 @@
+"""Messages as the vendors document them, and what the adapters make of them."""
+
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.incident import Incident
+from events.reading import Reading
+from ingest.adapters.adapter import FORMATS, adapt, open_adapters
+from ingest.item import Arrival
+
+GOLDEN = Path(__file__).with_name("golden")
+OPTIONS = {"tasmota": {"time_zone": "Asia/Ho_Chi_Minh"}}
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def payload_of(row: dict[str, Any]) -> bytes:
+    return bytes.fromhex(row["hex"]) if "hex" in row else str(row["payload"]).encode()
+
+
+def said(reading: Reading) -> list[Any]:
+    return [reading.series, reading.at, reading.value, reading.unit]
+
+
+def expected(readings: list[list[Any]]) -> Iterator[list[Any]]:
+    for series, at, value, unit in readings:
+        when = None if at is None else pytest.approx(at, abs=1e-6)
+        yield [series, when, b64decode(value["base64"]) if isinstance(value, dict) else value, unit]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_a_documented_message_is_read_as_it_is_meant(name: str) -> None:
+    shape, make = FORMATS[name]
+    read = make(shape(**OPTIONS.get(name, {})))
+    golden = rows(name)
+    assert golden
+    for row in golden:
+        told = read(row["topic"], payload_of(row))
+        wanted = row["told"]
+        if wanted is None:
+            assert told is None, row["source"]
+            continue
+        assert told is not None, row["source"]
+        assert told.device == wanted["device"]
+        if "readings" in wanted:
+            assert isinstance(told.body, list)
+            assert [said(reading) for reading in told.body] == list(expected(wanted["readings"]))
+        else:
+            assert isinstance(told.body, Incident)
+            check(told.body, wanted["incident"])
+
+
+def check(incident: Incident, wanted: dict[str, Any]) -> None:
+    for name, value in wanted.items():
+        found = getattr(incident, name)
+        if name == "place":
+            assert list(found.box) == value["box"]
+        elif name.endswith("_at") and found is not None:
+            assert found.isoformat() == value
+        else:
+            assert found == pytest.approx(value) if isinstance(value, float) else found == value, name
+
+
+def test_what_frigate_tells_of_one_object_is_one_incident_whose_end_is_its_last_word() -> None:
+    (frigate,) = open_adapters([{"name": "frigate", "format": "frigate", "topics": ["frigate/#"]}])
+    update, end, *_ = rows("frigate")
+    items = [adapt(Arrival(topic=row["topic"], payload=payload_of(row), at=0.0), [frigate]) for row in (end, update)]
+    first, second = (item.body for item in items if item is not None)
+    assert isinstance(first, Incident)
+    assert isinstance(second, Incident)
+    assert first.id == second.id
+    assert first.rev > second.rev
+
+
+def test_a_label_may_be_one_of_our_kinds() -> None:
+    listed = {"name": "f", "format": "frigate", "topics": ["frigate/#"]}
+    options = {"kinds": {"person": "pedestrian_on_road"}, "severity": "major"}
+    adapters = open_adapters([listed | {"options": options}])
+    row = rows("frigate")[0]
+    item = adapt(Arrival(topic=row["topic"], payload=payload_of(row), at=0.0), adapters)
+    assert item is not None
+    assert isinstance(item.body, Incident)
+    assert (item.body.kind, item.body.severity, item.device) == ("pedestrian_on_road", "major", "f.front_door")
