@@ -85,7 +85,7 @@ def initialise(site: AirflowSite) -> None:
 
 
 def programs(site: AirflowSite, logs: Path) -> tuple[Program, ...]:
-    """Return how to run its three processes; the first must be ready before the others."""
+    """Return how to run its three processes; each waits by itself for what it needs of the others."""
     return tuple(
         Program(
             name=f"airflow-{name}",
@@ -93,6 +93,7 @@ def programs(site: AirflowSite, logs: Path) -> tuple[Program, ...]:
             log=logs / f"airflow-{name}.log",
             environ=site.environ(),
             cwd=site.folder,
+            grace=6,  # a task that is cut off is run again: each is idempotent by its interval
         )
         for name, options in {
             "api-server": (),

@@ -68,14 +68,14 @@ def agent(site: Site, device: str, settings: Path) -> Part:
 
 
 def airflow_parts(site: Site) -> tuple[Part, ...]:
-    """API server, scheduler and DAG processor; the first must be ready before the others start."""
+    """API server, scheduler and DAG processor; the API server reports on all three."""
     site_of_airflow = site.airflow
     reports = (("metadatabase",), ("scheduler",), ("dag_processor",))
     return tuple(
         Part(
             program=program,
             ready=lambda names=names: airflow.healthy(site_of_airflow, *names),  # type: ignore[misc]
-            timeout=120,
+            timeout=180,
             layer=SERVING,
         )
         for program, names in zip(airflow.programs(site_of_airflow, site.logs), reports, strict=True)

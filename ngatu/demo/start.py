@@ -85,10 +85,9 @@ def start_airflow(site: Site, supervisor: Supervisor, told: Callable[[str], None
     def run() -> None:
         try:
             _prepare_airflow(site)
-            first, *others = parts.airflow_parts(site)
-            supervisor.start(first)
-            with ThreadPoolExecutor(len(others)) as pool:
-                for started in [pool.submit(supervisor.start, part) for part in others]:
+            processes = parts.airflow_parts(site)
+            with ThreadPoolExecutor(len(processes)) as pool:
+                for started in [pool.submit(supervisor.start, part) for part in processes]:
                     started.result()
             told(f"Airflow is up: {site.airflow.url}")
         except ChildFailed as error:
