@@ -48,10 +48,12 @@ class Line:
         self._ignored = tuple(zone.image for zone in scene.of_kind("ignore"))
         self._tracks = Tracks(scene)
         self._standing = Standing()
+        self._lanes = scene.of_kind("lane_direction")
         self._rules = rules_for(scene)
         self._book = Book(scene, model)
         self._counts = Counts(scene)
         self._at = -math.inf
+        self._begun: float | None = None
         self._boxes: Array = np.empty((0, 6))
         self._moment: Moment | None = None
         self._well = True
@@ -95,14 +97,15 @@ class Line:
         if not math.isfinite(at) or at <= self._at:
             return []
         self._at = at
+        self._begun = at if self._begun is None else self._begun
         self._boxes = self._boxes if boxes is None else np.asarray(boxes, float).reshape(-1, 6)
         admitted = admit(self._boxes, self._ignored)
         tracks = self._tracks.step(at, admitted)
         self._place(tracks)
         stands = self._standing.step(at, admitted, tracks)
-        note_held(at, stands)
+        note_held(at, stands, self._lanes)
         moment = Moment(
-            at=at, scene=self.scene, tracks=tracks, stands=stands, boxes=self._boxes, picture=image
+            at=at, begun=self._begun, scene=self.scene, tracks=tracks, stands=stands, boxes=self._boxes, picture=image
         )  # fmt: skip
         self._moment = moment
         return [*self._counts.step(moment), *self._book.step(at, self._find(moment))]

@@ -22,12 +22,14 @@ class Moment:
 
     Attributes:
         at: seconds.
+        begun: when the line saw its first frame.
         tracks: seen in this frame.
         stands: vehicles that stand, seen in this frame or remembered.
         boxes: (n, 6) all boxes of the frame, known class or not.
     """
 
     at: float
+    begun: float
     scene: Scene
     tracks: tuple[Track, ...]
     stands: tuple[Stand, ...]

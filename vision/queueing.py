@@ -42,11 +42,20 @@ def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:
     return sum(stand.distance(other.place) < CROWD_M for other in others) >= CROWD
 
 
-def note_held(at: float, stands: tuple[Stand, ...]) -> None:
-    """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will."""
+def note_held(at: float, stands: tuple[Stand, ...], lanes: tuple[Zone, ...]) -> None:
+    """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will.
+
+    One that was not seen to arrive is taken to have come along its lane, and to be part of any jam that it stands in.
+    """
     for stand in stands:
-        if stand.heading is not None and is_held(stand, stands, stand.heading):
+        heading = stand.heading if stand.heading is not None else _lane_of(stand, lanes)
+        held = heading is not None and is_held(stand, stands, heading)
+        if held or (not stand.arrived and is_crowded(stand, stands)):
             stand.free_since = at
+
+
+def _lane_of(stand: Stand, lanes: tuple[Zone, ...]) -> Array | None:
+    return next((lane.direction for lane in lanes if stand.depths[lane.name] >= 0), None)
 
 
 def waits_at_line(stand: Stand, lines: tuple[Zone, ...], heading: Array) -> bool:

@@ -12,11 +12,15 @@ from vision.zones import along_across
 STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
 LOOK_S: Final = (2.0, 5.0)  # a stop is told from this much of the past: near places need little, far ones more
 SAME_PLACE: Final = 0.4  # a box that overlaps the remembered one this much is the vehicle standing there
+UNKNOWN_MPS: Final = 4.0  # a speed that is less sure than this, a standard deviation, is none yet
 ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
 ARRIVED_M: Final = 5.0  # what came from further away than a car's length has arrived; a false box never does
 BESIDE_M: Final = 3.0  # who was no further ahead than this since the stop,
 PASSED_M: Final = 8.0  # and then is so far ahead, has driven past: two lengths of a car
+STRAIGHT: Final = 0.2  # sideways for each metre ahead: who turns in from a side street comes aslant
 ROAD_M: Final = 8.0  # sideways, to either side: two lanes and a bit
+PRESENCE: Final = 0.03  # weight of one frame: at 10 a second about three seconds count
+HIDDEN: Final = 0.5  # covered by other boxes by so much, it can't be seen
 GONE_S: Final = 5.0  # unseen and not hidden for so long: gone. Detectors miss small vehicles for seconds at a time
 HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A red light's queue hides what is behind it
 
@@ -30,6 +34,8 @@ class Stand:
         place, box: where, on the plane and in the picture.
         heading: (2,) unit vector of its approach, None where it was never seen to move.
         brake_mps, brake_error: how fast it still was a second before it stood, and the standard error of that.
+        presence: share of the last seconds in which it was seen, those not counted in which something hid it.
+        wavered: when it last seemed to set off.
         passed: numbers of tracks that drove past it, the same way, since it stands.
     """
 
@@ -49,9 +55,11 @@ class Stand:
         self.sigma = track.place_sigma
         self.arrived, self.heading = _approach(track, self.place, since)
         self.passed: set[int] = set()
+        self.wavered = since
         self.brake_mps, self.brake_error = _speed_before(track, since)
         self.score = track.confidence
         self.depths = dict(track.depths)
+        self.presence = 1.0
         self.gone = False
 
     @property
@@ -68,11 +76,20 @@ class Stand:
         self.seen = at
         self.supported += 1
         self.score += 0.05 * (float(box[4]) - self.score)
-        if track is None or track.number == self.owner:
+        if track is None:
+            return
+        if track.number == self.owner:
+            if self.wavers(track):
+                self.wavered = at
             return
         if self.distance(track.trail.rows[0, PLACE]) <= self.reach(track):  # its new number began here
             self.owner = track.number
             self.tracks.append(track.number)
+
+    def wavers(self, track: Track) -> bool:
+        """Whether its owner seems to set off, if not beyond doubt."""
+        off = self.distance(track.place) > max(ASIDE_M / 2 * self.shrink, 2 * track.place_sigma)
+        return off or track.speed - track.speed_sigma > STANDING_MPS * self.shrink
 
     def has_left(self, track: Track) -> bool:
         """Whether its owner has driven off: away from here and moving, both beyond their error."""
@@ -116,15 +133,23 @@ class Standing:
         return next((stand for stand in self.stands if stand.owner == track.number), None)
 
     def _support(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> None:
-        if not self.stands or not len(boxes):
+        if not self.stands:
+            return
+        if not len(boxes):
+            for stand in self.stands:
+                stand.presence -= PRESENCE * stand.presence
             return
         by_box = {tuple(track.box): track for track in tracks}
         moving = [_drives(by_box.get(tuple(box[:4]))) for box in boxes]
         shared = np.where(moving, 0.0, overlap(np.array([stand.box for stand in self.stands]), boxes))
-        for stand, row in zip(self.stands, shared, strict=True):
+        covered = cover(np.array([stand.box for stand in self.stands]), boxes).sum(axis=1) > HIDDEN
+        for stand, row, hidden in zip(self.stands, shared, covered, strict=True):
             best = int(row.argmax())
-            if row[best] >= SAME_PLACE:
+            seen = bool(row[best] >= SAME_PLACE)
+            if seen:
                 stand.support(at, boxes[best], by_box.get(tuple(boxes[best, :4])))
+            if seen or not hidden:
+                stand.presence += PRESENCE * (seen - stand.presence)
 
     def _leave(self, tracks: tuple[Track, ...]) -> None:
         owners = {stand.owner: stand for stand in self.stands}
@@ -137,7 +162,7 @@ class Standing:
         unseen = at - stand.seen
         if unseen <= GONE_S:
             return False
-        hidden = len(boxes) > 0 and float(cover(stand.box[None], boxes).sum()) > 0.5
+        hidden = len(boxes) > 0 and float(cover(stand.box[None], boxes).sum()) > HIDDEN
         return not hidden or unseen > HIDDEN_S
 
     def _look(self, at: float, track: Track) -> None:
@@ -149,7 +174,11 @@ class Standing:
 
 
 def _drives(track: Track | None) -> bool:
-    return track is not None and track.speed - 2 * track.speed_sigma > STANDING_MPS * track.shrink
+    """Whether the box is no vehicle that stands here: it moves, or is too new to tell."""
+    if track is None:
+        return False
+    new = track.speed_sigma > UNKNOWN_MPS * track.shrink
+    return new or track.speed - 2 * track.speed_sigma > STANDING_MPS * track.shrink
 
 
 def is_standing(track: Track) -> bool:
@@ -175,7 +204,7 @@ def _onset(track: Track) -> float:
     still = track.trail.last(LOOK_S[0])[:, PLACE]
     here = np.median(still, axis=0)
     unrest = 3 * float(np.median(np.hypot(*(still - here).T)))
-    away = np.hypot(*(rows[:, PLACE] - here).T) > max(unrest, ASIDE_M / 2 * track.shrink / track.scale)
+    away = np.hypot(*(rows[:, PLACE] - here).T) > max(unrest, ASIDE_M / 4 * track.shrink / track.scale)
     return float(rows[np.flatnonzero(away)[-1] + 1, T]) if away.any() and not away[-1] else float(rows[0, T])
 
 
@@ -200,10 +229,25 @@ def _count_passing(stand: Stand, tracks: tuple[Track, ...], stood: set[int]) -> 
     for track in tracks:
         if track.number in stood or track.number in stand.passed or not _is_ahead(stand, track):
             continue
-        rows = track.trail.rows
-        way = (rows[np.searchsorted(rows[:, T], stand.since) :, PLACE] - stand.place) * (stand.scale / stand.shrink)
-        if len(way) and float((way @ stand.heading).min()) < BESIDE_M:
+        if _was_beside(stand, track) or _came_out_ahead(stand, track):
             stand.passed.add(track.number)
+
+
+def _was_beside(stand: Stand, track: Track) -> bool:
+    assert stand.heading is not None
+    rows = track.trail.rows
+    way = (rows[np.searchsorted(rows[:, T], stand.since) :, PLACE] - stand.place) * (stand.scale / stand.shrink)
+    return len(way) > 0 and float((way @ stand.heading).min()) < BESIDE_M
+
+
+def _came_out_ahead(stand: Stand, track: Track) -> bool:
+    """Whether it was first seen ahead of the stand, going straight on: something had hidden it."""
+    assert stand.heading is not None
+    first = track.trail.rows[0, PLACE]
+    ahead, aside = along_across(track.place - first, stand.heading)
+    straight = ahead * track.scale > PASSED_M * track.shrink and aside < STRAIGHT * ahead
+    from_here, beside = along_across((first - stand.place) * stand.scale, stand.heading)
+    return track.since > stand.since and straight and from_here < 3 * PASSED_M * stand.shrink and beside < ROAD_M
 
 
 def _is_ahead(stand: Stand, track: Track) -> bool:
@@ -211,7 +255,7 @@ def _is_ahead(stand: Stand, track: Track) -> bool:
     ahead, aside = along_across((track.place - stand.place) * stand.scale, stand.heading)
     away, _ = along_across(track.velocity, stand.heading)
     moving = away - track.speed_sigma > 2 * STANDING_MPS * track.shrink
-    return moving and PASSED_M < ahead / stand.shrink < 3 * PASSED_M and aside < ROAD_M
+    return moving and PASSED_M < ahead / stand.shrink < 5 * PASSED_M and aside < ROAD_M
 
 
 def _speed_before(track: Track, since: float) -> tuple[float, float]:

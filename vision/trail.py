@@ -150,6 +150,16 @@ class Track:
         self._klass = max(self.votes, key=lambda klass: (self.votes[klass], -klass))
 
 
+def is_steady(rows: Array, direction: Array) -> bool:
+    """Whether each third of a stretch of trail led on along `direction` (2,).
+
+    A number that has gone over to another object makes one jump instead.
+    """
+    ends = np.searchsorted(rows[:, T], np.linspace(rows[0, T], rows[-1, T], 4))
+    steps = np.diff(rows[np.minimum(ends, len(rows) - 1)][:, PLACE] @ direction)
+    return bool(np.all(steps > 0) and steps.max() < 0.7 * steps.sum())
+
+
 def metres_per_pixel(box: Array, klass: int) -> float:
     """A guess from the usual height of the class, for cameras without calibration."""
     return HEIGHT_M[klass] / max(float(box[3] - box[1]), 1.0)

@@ -8,14 +8,16 @@ import numpy as np
 from vision.boxes import LENGTH_M, NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.queueing import CROWD, CROWD_M
+from vision.queueing import CROWD_M
 from vision.trail import KLASS, PLACE, SPEED, T, Track, fit_line
 from vision.zones import along_across
 
 TIME_TO_COLLISION_S: Final = 1.5  # Hydén 1987, van der Horst 1990: below this an encounter is a conflict
 BRAKING_MPS2: Final = 4.5  # harder than drivers brake unless they must (AASHTO 2018)
 TYRES_MPS2: Final = 10.0  # harder than g no tyre brakes: that is a number gone over to another vehicle
+CRAWL_MPS: Final = 10 / 3.6
 CLOSING_MPS: Final = 3.0  # slower meetings leave no mark
+BRAKING_M: Final = 0.7  # what lines through both halves of braking at 8 m/s² miss one another by
 LANE_M: Final = 1.2  # sideways: in each other's way
 LOOK_S: Final = 0.7  # speeds are taken over this time
 
@@ -55,8 +57,10 @@ def find(moment: Moment) -> Iterator[Finding]:
 
 
 def _joins_queue(moment: Moment, track: Track) -> bool:
-    """Whether it brakes for vehicles that stand: everybody does."""
-    return sum(stand.distance(track.place) < CROWD_M for stand in moment.stands) >= CROWD
+    """Whether it brakes for vehicles that stand or crawl: everybody does."""
+    crawling = [t.place for t in moment.tracks if t is not track and t.speed < CRAWL_MPS and not t.is_person]
+    places = [stand.place for stand in moment.stands] + crawling
+    return any(float(np.hypot(*(place - track.place))) < CROWD_M for place in places)
 
 
 def _braking(track: Track) -> float | None:
@@ -71,6 +75,9 @@ def _braking(track: Track) -> float | None:
     (v0, e0), (v1, e1) = (fit_line(half[:, T], half[:, PLACE]) for half in (before, after))
     if np.median(before[:, KLASS]) != np.median(after[:, KLASS]):
         return None  # another vehicle under the same number
+    jump = np.hypot(*(_at(before, middle) - _at(after, middle)))
+    if jump > BRAKING_M + 2 * track.place_error:
+        return None  # another one too
     lost = float(np.hypot(*v0)) - float(np.hypot(*v1))
     braking = lost / LOOK_S
     error = float(np.hypot(np.hypot(e0, e1), track.place_error / LOOK_S)) / LOOK_S
@@ -87,7 +94,7 @@ def _time_to_collision(leader: Track, follower: Track) -> float | None:
     if speed < CLOSING_MPS:
         return None
     heading: Array = v / speed
-    ahead, aside = along_across(_now(theirs) - _now(ours), heading)
+    ahead, aside = along_across(_at(theirs, theirs[-1, T]) - _at(ours, ours[-1, T]), heading)
     closing = speed - float(u @ heading)
     gap = ahead - (LENGTH_M[leader.klass] + LENGTH_M[follower.klass]) / 2
     if aside > LANE_M or ahead <= 0 or closing - np.hypot(e, d) < CLOSING_MPS:
@@ -95,8 +102,8 @@ def _time_to_collision(leader: Track, follower: Track) -> float | None:
     return max(gap, 0.0) / closing
 
 
-def _now(rows: Array) -> Array:
-    """(2,) where the track is at its last row, by a line through all of them."""
+def _at(rows: Array, at: float) -> Array:
+    """(2,) where the track is at that time, by a line through all rows."""
     velocity, _ = fit_line(rows[:, T], rows[:, PLACE])
-    place: Array = rows[:, PLACE].mean(axis=0) + velocity * (rows[-1, T] - rows[:, T].mean())
+    place: Array = rows[:, PLACE].mean(axis=0) + velocity * (at - rows[:, T].mean())
     return place

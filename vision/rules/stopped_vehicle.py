@@ -6,17 +6,21 @@ from typing import Final
 from vision.boxes import BUS, NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.queueing import AHEAD_M, CYCLE_S, is_crowded, is_held, waits_at_line
+from vision.queueing import AHEAD_M, CYCLE_S, is_crowded, waits_at_line
 from vision.standing import Stand
 
 STOPPED_S: Final = (
     10.0  # letting somebody off takes less; National Highways' stopped vehicle radar must tell within 20 s
 )
+STEADY_S: Final = 2.0  # who seems to set off is given so long to do it
 PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
-ONE_PASS_S: Final = 20.0  # where traffic is thin one will do after this time
+ONE_PASS_S: Final = 12.0  # where traffic is thin one will do a little later
+PRESENT: Final = 0.25  # share of the last seconds in which it was seen: passing boxes do not make a standing one
 UNPASSED_S: Final = 90.0  # with nobody driving past it may wait at a red light: few are longer (HCM: cycles to 120 s)
-NEVER_CAME_S: Final = 30.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
-SURE: Final = 0.5  # and they seldom score like this
+NEVER_CAME_S: Final = 20.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
+SURE: Final = 0.55  # and they seldom score like this
+SETTLING_S: Final = 5.0  # what stands already when the camera is switched on
+WAS_THERE_S: Final = 60.0  # may have reasons that were not seen
 
 
 def find(moment: Moment) -> Iterator[Finding]:
@@ -57,15 +61,14 @@ def is_alone(moment: Moment, stand: Stand, lane: Array | None) -> bool:
     """Whether it stands for a reason of its own: traffic goes past, or it outlasts any red light."""
     seconds = moment.at - stand.free_since
     heading = stand.heading if stand.heading is not None else lane
-    if not stand.arrived:
-        held = heading is not None and is_held(stand, moment.stands, heading)
-        return seconds >= NEVER_CAME_S and stand.score >= SURE and not held and not is_crowded(stand, moment.stands)
-    assert heading is not None
-    passes = len(stand.passed)
-    if seconds < STOPPED_S:
+    if seconds < STOPPED_S or moment.at - stand.wavered < STEADY_S or stand.presence < PRESENT:
         return False
+    if not stand.arrived or heading is None:
+        first = stand.since - moment.begun < SETTLING_S
+        return seconds >= (WAS_THERE_S if first else NEVER_CAME_S) and stand.score >= SURE
     if waits_at_line(stand, moment.scene.of_kind("stop_line"), heading):
         return seconds >= CYCLE_S
+    passes = len(stand.passed)
     if not sees_ahead(moment, stand, heading):
         return passes > PASSES and not is_crowded(stand, moment.stands)
     return passes >= PASSES or (passes == 1 and seconds >= ONE_PASS_S) or seconds >= UNPASSED_S

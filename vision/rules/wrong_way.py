@@ -8,11 +8,13 @@ import numpy as np
 from vision.boxes import NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
+from vision.queueing import CROWD_M
 from vision.scene import Zone
-from vision.trail import PLACE, SPEED, T, Track, fit_line
+from vision.trail import PLACE, SPEED, T, Track, fit_line, is_steady
 
 AGAINST_S: Final = 2.0  # a turn is over, or has become wrong-way driving, after this time
 AGAINST_M: Final = 6.0  # and it takes more than a car's length
+JAMMED_M: Final = 12.0  # among standing vehicles, where numbers go from one to the next
 LEAST_MPS: Final = 1.5  # slower is pushing or rolling back
 STRAIGHT: Final = 0.8  # cosine: within 37° of the opposite direction
 KERB_M: Final = 1.0  # wrong-way riders keep to the kerb: so far beside the lane still counts
@@ -25,7 +27,8 @@ def find(moment: Moment) -> Iterator[Finding]:
     for track in moment.tracks:
         if track.is_person or track.speed < LEAST_MPS * track.shrink:
             continue
-        zone = next((lane for lane in lanes if _is_against(track, lane, lanes)), None)
+        least = JAMMED_M if any(stand.distance(track.place) < CROWD_M / 2 for stand in moment.stands) else AGAINST_M
+        zone = next((lane for lane in lanes if _is_against(track, lane, lanes, least)), None)
         if zone is None:
             continue
         rows = track.trail.last(AGAINST_S)
@@ -49,12 +52,12 @@ def find(moment: Moment) -> Iterator[Finding]:
         )
 
 
-def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...]) -> bool:
+def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float) -> bool:
     assert lane.direction is not None
     slack = KERB_M * track.shrink / track.scale
     if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
         return False
-    rows = track.trail.last(AGAINST_S)
+    rows = track.trail.last(AGAINST_S if least == AGAINST_M else 2 * AGAINST_S)
     if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S:
         return False
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
@@ -62,15 +65,8 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...]) -> bool:
     straight = back > STRAIGHT * float(np.hypot(*velocity))
     fast = (back - 3 * error) * track.scale > LEAST_MPS * track.shrink
     moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ lane.direction) * track.scale
-    far = moved > max(AGAINST_M * track.shrink, 3 * track.place_sigma)
-    return straight and fast and far and _is_steady(rows, lane.direction) and not _may_be_right(track, velocity, lanes)
-
-
-def _is_steady(rows: Array, direction: Array) -> bool:
-    """Whether each third of the way led back: a number that went over to another vehicle makes one jump."""
-    ends = np.searchsorted(rows[:, T], np.linspace(rows[0, T], rows[-1, T], 4))
-    steps = np.diff(rows[np.minimum(ends, len(rows) - 1)][:, PLACE] @ direction)
-    return bool(np.all(steps < 0) and steps.min() > 0.7 * steps.sum())
+    far = moved > max(least * track.shrink, 4 * track.place_error)
+    return straight and fast and far and is_steady(rows, -lane.direction) and not _may_be_right(track, velocity, lanes)
 
 
 def _may_be_right(track: Track, velocity: Array, lanes: tuple[Zone, ...]) -> bool:
