@@ -67,6 +67,7 @@ class AirflowSite:
             "HOME": str(self.folder),
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW_CONN_NGATU": self.data_dsn,
+            "AIRFLOW_VAR_NGATU_OPEN_DATA": str(self.folder.parent / "open-data"),
             **{f"AIRFLOW__{key}": str(value) for key, value in settings.items()},
         }
 
