@@ -90,7 +90,7 @@ def resolve(records: Iterable[Record], device: str) -> list[Reading]:
         n = record.n or ""
         series = names.get(n)
         if series is None:
-            series = names[n] = _series(f"{base.bn}{n}", prefix)
+            series = names[n] = series_name(f"{base.bn}{n}", prefix)
         readings.append(_reading(series, (base.bt or 0.0) + (record.t or 0.0), value, record.u or base.bu))
     return readings
 
@@ -143,7 +143,12 @@ def _data(text: str) -> bytes:
         raise BadMessage("senml", f"vd is not base64url: {error}") from error
 
 
-def _series(name: str, prefix: str) -> str:
+def series_name(name: str, prefix: str) -> str:
+    """Return the series that a full SenML name means, `prefix` being `<device>/`.
+
+    Raises:
+        BadMessage: `senml`.
+    """
     series = name.removeprefix(prefix)
     if not NAME.fullmatch(series):
         raise BadMessage("senml", f"name {name[:80]!r} is not a SenML name of 1 to 200 characters")

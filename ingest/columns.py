@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, chain
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from events.reading import Reading, Value
+from events.pack import Pack
+from events.reading import ABSOLUTE, Value
 from ingest.catalogue import Catalogue
 from ingest.item import Item
 from storage import readings as q
@@ -37,23 +39,21 @@ def is_implausible(at_us: NDArray[np.int64], received_us: NDArray[np.int64]) -> 
 
 
 def to_columns(items: Sequence[Item], catalogue: Catalogue, frozen_before: int | None) -> Columns:
-    """Lay out the readings of `items`, whose bodies are all lists of readings.
+    """Lay out the readings of `items`, whose bodies are all packs, one at least.
 
     Args:
         items: in any order; `catalogue` has learned them.
         catalogue: knows series, limits and units.
         frozen_before: microseconds since 1970; earlier buckets can't be computed again. None: no bucket is frozen.
     """
-    bodies: list[list[Reading]] = [item.body for item in items if isinstance(item.body, list)]
-    readings = [reading for body in bodies for reading in body]
-    counts = [len(body) for body in bodies]
-    codes = np.array([c for i, body in zip(items, bodies, strict=True) for c in catalogue.codes(i.device, body)], int)
+    packs = [item.body for item in items if isinstance(item.body, Pack)]
+    counts = [len(pack) for pack in packs]
+    codes = np.concatenate([catalogue.codes(i.device, pack.layout) for i, pack in zip(items, packs, strict=True)])
     received = np.repeat(np.array([_us(item.arrival.at) for item in items], np.int64), counts)
     numbered = np.repeat(np.array([item.id is not None for item in items], np.bool_), counts)
     known = catalogue.describe()
-    at, relative = _times(readings, received)
-    values = [reading.value for reading in readings]
-    value, number = _numbers(values)
+    at, relative = _times(packs, counts, received)
+    value, number = _numbers(packs, len(at))
     quality = (
         relative * q.NO_ABSOLUTE_TIME
         + is_implausible(at, received) * q.IMPLAUSIBLE_TIME
@@ -64,6 +64,7 @@ def to_columns(items: Sequence[Item], catalogue: Catalogue, frozen_before: int |
     rows = ReadingColumns(at=at, received=received, value=value, series_id=known.series_id[codes], quality=quality)
     if number.all():
         return Columns(numbers=rows, numbered=numbered, states=(), foreign_states=())
+    values = [value for pack in packs for value in pack.values]
     return Columns(
         numbers=rows.where(number),
         numbered=numbered[number],
@@ -72,22 +73,29 @@ def to_columns(items: Sequence[Item], catalogue: Catalogue, frozen_before: int |
     )
 
 
-def _times(readings: Sequence[Reading], received: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _times(
+    packs: Sequence[Pack], counts: Sequence[int], received: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """When each was measured, and whether only our clock tells."""
-    seconds = np.array([reading.at for reading in readings], np.float64)  # None becomes NaN
-    relative = np.isnan(seconds)
+    seconds = np.fromiter(chain.from_iterable([pack.seconds for pack in packs]), np.float64, len(received))
+    seconds += np.repeat(np.array([pack.base for pack in packs]), counts)
+    relative = seconds < ABSOLUTE
+    for pack, end in zip(packs, accumulate(counts), strict=True):
+        if pack.relative is not None:
+            relative[end - len(pack) : end] = pack.relative
     if relative.any():
-        for index in np.flatnonzero(relative).tolist():
-            seconds[index] = received[index] / 1e6 + readings[index].ago
+        seconds[relative] = received[relative] / 1e6 + np.maximum(seconds[relative], -ABSOLUTE)
     return np.rint(seconds * 1e6).astype(np.int64), relative
 
 
-def _numbers(values: Sequence[Value]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _numbers(packs: Sequence[Pack], count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the values as floats, and which of them are numbers at all."""
-    if set(map(type, values)) <= {float}:
-        return np.array(values, np.float64), np.ones(len(values), np.bool_)
+    values = chain.from_iterable([pack.values for pack in packs])
+    if all(pack.numeric for pack in packs):
+        return np.fromiter(values, np.float64, count), np.ones(count, np.bool_)
     floats = [value if isinstance(value, float) else np.nan for value in values]
-    return np.array(floats), np.array([isinstance(value, float) for value in values], np.bool_)
+    number = [isinstance(value, float) for pack in packs for value in pack.values]
+    return np.array(floats, np.float64), np.array(number, np.bool_)
 
 
 def _states(rows: ReadingColumns, values: Sequence[Value], mask: NDArray[np.bool_]) -> list[StateRow]:

@@ -8,7 +8,8 @@ import msgspec
 
 from events import BadMessage
 from events.envelope import Envelope, MessageId, parse_envelope, parse_id
-from events.message import Body, decode_body
+from events.message import Body, decode_body, decode_columns
+from events.pack import Pack
 from events.topic import UP, Topic, parse_topic
 
 
@@ -31,7 +32,7 @@ class Item(msgspec.Struct, kw_only=True):
     kind: str
     id: MessageId | None  # None: not one of our agents
     sent: float | None = None  # Unix seconds, the device's clock at publish
-    body: Body | None = None
+    body: Body | Pack | None = None  # readings end as a Pack, see `lay_out`
     bad: BadMessage | None = None
     ledgered: bool = True  # False for a replay: its number counts as received since it was rejected
     disowned: bool = False  # its stream is another device's
@@ -56,7 +57,8 @@ def understand(arrival: Arrival) -> Item:
 def _item(arrival: Arrival, topic: Topic, envelope: Envelope) -> Item:
     if topic.kind not in UP:
         raise BadMessage("topic", f"{topic.kind} is nothing that a device sends to be stored")
-    body = decode_body(topic, envelope, arrival.payload)
+    decode = decode_columns if topic.kind == "readings" else decode_body
+    body = decode(topic, envelope, arrival.payload)
     sent = envelope.sent.timestamp() if envelope.sent else None
     return Item(arrival=arrival, device=topic.device, kind=topic.kind, id=envelope.id, sent=sent, body=body)
 
@@ -79,3 +81,10 @@ UNNUMBERED_KINDS: Final = frozenset({"status"})
 def is_foreign(item: Item) -> bool:
     """Whether its device numbers nothing, so that contents alone must tell a copy."""
     return item.id is None and item.kind not in UNNUMBERED_KINDS
+
+
+def lay_out(items: Sequence[Item]) -> None:
+    """Put readings that came one by one, from an adapter, into columns."""
+    for item in items:
+        if isinstance(item.body, list):
+            item.body = Pack.of(item.body)

@@ -13,10 +13,11 @@ import psycopg
 from events import BadMessage
 from events.health import Health
 from events.incident import Incident
+from events.pack import Pack
 from events.status import Status
 from ingest.catalogue import Catalogue
 from ingest.clock import Heard
-from ingest.item import Item, is_foreign
+from ingest.item import Item, is_foreign, lay_out
 from ingest.outcome import Outcome, settle_accounts
 from ingest.write import SeenBeforeError, Written, received_at, write
 from storage import incidents, ledger, registry, rejected
@@ -45,6 +46,7 @@ class Store:
         Raises:
             psycopg.Error: the database is away, or in no state to take anything. Some may be stored: try all again.
         """
+        lay_out(items)
         outcome = Outcome()
         statuses = [item for item in items if isinstance(item.body, Status)]
         others = [item for item in items if not isinstance(item.body, Status)]
@@ -64,6 +66,7 @@ class Store:
         Raises:
             psycopg.Error: the database is away; the message stays where it was.
         """
+        lay_out([item])
         item.ledgered = False
         try:
             self._catalogue.learn([item])
@@ -98,10 +101,10 @@ class Store:
 
     def _comes_elsewhere(self, item: Item) -> bool:
         """Whether the durable lane has it too, and nothing in it would tell the copy."""
-        if self._durable or not is_foreign(item) or not isinstance(item.body, list):
+        if self._durable or not is_foreign(item) or not isinstance(item.body, Pack):
             return False
         heard = self._catalogue.heard_since(item.device)
-        return heard is not None and received_at(item) - heard > MARGIN and all(r.at is None for r in item.body)
+        return heard is not None and received_at(item) - heard > MARGIN and not item.body.has_absolute_time
 
     def _settle(self, items: Sequence[Item]) -> Outcome:
         """Store `items`; of those that PostgreSQL refuses, keep the culprits as rejected."""

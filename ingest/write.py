@@ -18,6 +18,7 @@ from events.about import About
 from events.evidence import Evidence
 from events.health import Health
 from events.incident import Incident
+from events.pack import Pack
 from events.traffic import TrafficMinute
 from ingest.catalogue import Catalogue
 from ingest.columns import is_implausible, to_columns
@@ -60,7 +61,7 @@ def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue)
     if any(map(is_foreign, good)):
         ledger.serialise_foreign(conn)
     dated = [
-        *_write_readings(conn, [item for item in good if isinstance(item.body, list)], catalogue),
+        *_write_readings(conn, [item for item in good if isinstance(item.body, Pack)], catalogue),
         *_write_traffic(conn, [item for item in good if isinstance(item.body, TrafficMinute)], catalogue),
     ]
     _write_evidence(conn, [item for item in good if isinstance(item.body, Evidence)], catalogue)
