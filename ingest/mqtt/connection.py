@@ -67,6 +67,10 @@ class Connection:
         self._heard = True  # since the last ping
         self._socket.settimeout(min(TIMEOUT, keepalive / 4))
 
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
     def receive(self) -> list[Packet]:
         """Wait for packets; return some, or none after a while in which nothing came. Keeps the connection alive.
 

@@ -75,3 +75,34 @@ def agent(
             print(f"{name:>22}  {value:,.4g}")
     if not figures.good:
         raise typer.Exit(1)
+
+
+@app.command()
+def ingest(
+    *,
+    readings_per_message: Annotated[str, typer.Option(help="batch sizes, with commas between")] = "1,10,100",
+    devices: Annotated[int, typer.Option(min=1)] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="about how long each run publishes")] = 10,
+    processes: Annotated[int, typer.Option(min=1, help="of ingest, sharing the subscription")] = 1,
+    foreign: Annotated[bool, typer.Option(help="also as devices send that number nothing")] = True,
+    steady: Annotated[float, typer.Option(min=0, help="readings a second to hold, instead of saturation")] = 0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="how long to hold them")] = 10,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Readings a second into committed rows, and beside it bare COPY and a paho consumer that only acknowledges."""
+    from ngatu.bench_ingest.figures import as_table
+    from ngatu.bench_ingest.measure import measure, measure_steady
+
+    try:
+        sizes = [int(size) for size in readings_per_message.split(",")]
+    except ValueError:
+        raise typer.BadParameter("numbers with commas between, such as 1,10,100") from None
+    if steady:
+        runs = [
+            measure_steady(rate=steady, minutes=minutes, per=per, devices=devices, processes=processes) for per in sizes
+        ]
+    else:
+        runs = measure(sizes=sizes, devices=devices, seconds=seconds, processes=processes, foreign=foreign)
+    print(json.dumps({"runs": msgspec.to_builtins(runs)}) if as_json else as_table(runs))
+    if not all(run.good for run in runs):
+        raise typer.Exit(1)

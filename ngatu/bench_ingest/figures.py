@@ -1,0 +1,71 @@
+"""What was measured, as it is printed."""
+
+import msgspec
+
+from ngatu.table import table
+
+TO_COPY: float = 0.6
+TO_NULL: float = 1.3
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch size, sent one way."""
+
+    readings_per_message: int
+    sender: str  # "ours": with our envelope; "foreign": without an id
+    processes: int  # of ingest
+    devices: int
+    messages: int
+    readings_per_s: float  # committed
+    messages_per_s: float
+    lost: int  # readings that are not in the tables, or messages that the ledger misses
+    doubled: int  # rows too many
+    copy_per_s: float | None  # rows a second of bare binary COPY on one connection, same rows
+    null_per_s: float | None  # messages a second that a paho consumer acknowledges, same bytes
+    ratio_to_copy: float | None
+    ratio_to_null_consumer: float | None
+    cpu_share: dict[str, float]  # of one core
+    rss_mb: float  # of the largest ingest process, at the end
+    rss_began_mb: float  # the same, before
+    latency_p50_s: float | None  # publish → the device knows that it is committed; None: foreign devices are not told
+    latency_p99_s: float | None
+    load: float  # of the machine when the run began: processes that wanted to run
+
+    @property
+    def good(self) -> bool:
+        """Whether the goal of its batch size is met."""
+        if self.lost or self.doubled:
+            return False
+        if self.sender != "ours" or self.ratio_to_copy is None or self.ratio_to_null_consumer is None:
+            return True
+        if self.readings_per_message >= 100:
+            return self.ratio_to_copy >= TO_COPY
+        return self.readings_per_message > 1 or self.ratio_to_null_consumer >= TO_NULL
+
+
+def as_table(runs: list[Run]) -> str:
+    """Lay out the figures for a terminal."""
+    headers = "per message|sender|readings/s|messages/s|lost|of COPY|of null|p50 s|p99 s|RSS MB|load|cpu share"
+    return table(headers.split("|"), [_cells(run) for run in runs])
+
+
+def _cells(run: Run) -> list[object]:
+    shares = " ".join(f"{name} {share:.2f}" for name, share in run.cpu_share.items())
+    return [
+        run.readings_per_message,
+        run.sender if run.processes == 1 else f"{run.sender}, {run.processes} ingests",
+        f"{run.readings_per_s:,.0f}",
+        f"{run.messages_per_s:,.0f}",
+        run.lost,
+        _two(run.ratio_to_copy),
+        _two(run.ratio_to_null_consumer),
+        _two(run.latency_p50_s),
+        _two(run.latency_p99_s),
+        f"{run.rss_began_mb:.0f}→{run.rss_mb:.0f}",
+        f"{run.load:.1f}",
+        shares,
+    ]
+
+
+def _two(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
