@@ -12,6 +12,7 @@ from vision.letterbox import Image
 
 WIDTH, HEIGHT = 384, 288
 NOISE = 2.0  # grey levels, standard deviation: a sensor's by day
+FIELD = np.random.default_rng(0).normal(0, 1, (HEIGHT * 3, WIDTH * 3)).astype(np.float32)
 
 
 def street(*, seed: int = 1) -> Image:
@@ -39,7 +40,9 @@ def car(image: Image, x: int, y: int = 160, *, length: int = 60) -> Image:
 
 def noisy(image: Image, rng: np.random.Generator, sigma: float = NOISE) -> Image:
     """`image` as a sensor gives it."""
-    return np.clip(image + rng.normal(0, sigma, image.shape), 0, 255).astype(np.uint8)
+    shift = rng.integers(0, [FIELD.shape[0] - image.shape[0], FIELD.shape[1] - image.shape[1]])
+    field = FIELD[shift[0] : shift[0] + image.shape[0], shift[1] : shift[1] + image.shape[1], None]
+    return np.clip(image + np.round(sigma * field).astype(np.int16), 0, 255).astype(np.uint8)
 
 
 def frames(pictures: Iterable[Image], *, rate: float = 10.0, start: float = 1000.0) -> Iterator[Frame]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vision.pictures import street
@@ -184,6 +184,7 @@ def test_suppression_keeps_the_strongest_of_kin_and_leaves_others() -> None:
     assert len(suppress(boxes, groups_of(names, kindred=False))) == 4
 
 
+@settings(deadline=None)  # pictures of 48 megabytes, on a busy machine
 @given(
     width=st.integers(16, 4000),
     height=st.integers(16, 4000),
