@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from console import metrics
-from console.api import devices, events, health, incidents, series, traffic, wards
+from console.api import devices, events, health, incidents, open311, series, traffic, wards
 from console.api.access import Console
 from console.api.problems import RESPONSES, add_handlers
 from console.database import Database
@@ -48,7 +48,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.console = console
     add_handlers(app)
     app.middleware("http")(guard)
-    for room in (incidents, series, traffic, devices, wards, events):
+    for room in (incidents, series, traffic, devices, wards, open311, events):
         app.include_router(room.router, responses=RESPONSES)
     app.include_router(health.router)
     app.include_router(login.router)

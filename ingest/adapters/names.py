@@ -6,8 +6,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LATEST_MS: Final = 2**48 - 1
+from events.ulid import ulid
 
 _NOT_OF_DEVICE: Final = re.compile(r"[^A-Za-z0-9_.:-]+")
 _NOT_OF_SERIES: Final = re.compile(r"[^A-Za-z0-9_.:/-]+")
@@ -39,9 +38,7 @@ def series_name(foreign: str) -> str:
 
 def ulid_of(seconds: float, *foreign: str) -> str:
     """The ULID that stands for a foreign id: its time part is `seconds` (Unix), the rest a hash."""
-    milliseconds = min(max(round(seconds * 1000), 0), LATEST_MS)
-    number = milliseconds << 80 | int.from_bytes(blake2b("\0".join(foreign).encode(), digest_size=10).digest())
-    return "".join(CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return ulid(seconds, blake2b("\0".join(foreign).encode(errors="surrogatepass"), digest_size=10).digest())
 
 
 def _name(foreign: str, unfit: re.Pattern[str], longest: int) -> str:

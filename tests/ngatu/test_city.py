@@ -78,7 +78,7 @@ def test_shares_follow_where_the_successors_lie() -> None:
         (
             "time_zone:",
             "time_zome:",
-            "city.yaml:5: time_zome: unknown key (did you mean time_zone?); allowed: boundaries,",
+            "city.yaml:5: time_zome: unknown key (did you mean time_zone?); allowed: adapters, boundaries,",
         ),
         (
             "  complete: 0.90",
