@@ -1,11 +1,14 @@
 """What was measured, as it is printed."""
 
+from typing import Final
+
 import msgspec
 
 from ngatu.table import table
 
-TO_COPY: float = 0.6
-TO_NULL: float = 1.3
+MANY: Final = 100  # readings a message from which on COPY is the limit
+TO_COPY: Final = 0.6
+TO_NULL: Final = 1.3
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +41,22 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.sender != "ours" or self.ratio_to_copy is None or self.ratio_to_null_consumer is None:
             return True
-        if self.readings_per_message >= 100:
+        if self.readings_per_message >= MANY:
             return self.ratio_to_copy >= TO_COPY
         return self.readings_per_message > 1 or self.ratio_to_null_consumer >= TO_NULL
+
+
+def headline(runs: list[Run]) -> dict[str, float]:
+    """Return the figures that have goals, each the worst of `runs`."""
+    ours = [run for run in runs if run.sender == "ours"]
+    to_copy = [r.ratio_to_copy for r in ours if r.readings_per_message >= MANY and r.ratio_to_copy is not None]
+    to_null = [r.ratio_to_null_consumer for r in ours if r.readings_per_message == 1 and r.ratio_to_null_consumer]
+    told = {"ratio_to_copy_at_100": to_copy, "ratio_to_null_consumer_at_1": to_null}
+    return {
+        **{name: min(ratios) for name, ratios in told.items() if ratios},
+        "lost": sum(run.lost for run in runs),
+        "doubled": sum(run.doubled for run in runs),
+    }
 
 
 def as_table(runs: list[Run]) -> str:

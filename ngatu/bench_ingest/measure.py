@@ -67,7 +67,7 @@ def measure_steady(*, rate: float, minutes: float, per: int, devices: int, proce
 
 def _load(per: int, devices: int, seconds: float, run: int) -> Load:
     messages = round(seconds / (30e-6 + per * 2e-6))
-    began = time.time() - messages / devices * STEP - 60  # the last is a minute old
+    began = time.time() - messages / devices * STEP - 60
     return Load(readings_per_message=per, devices=devices, messages=messages, numbered=True, began=began, run=100 + run)
 
 
@@ -122,7 +122,7 @@ def _ingest(place: Place, load: Load, processes: int, copy: float | None, null: 
         sent = msgspec.json.decode(pipe(publisher.stdout).read(), type=Sent)
         ended = sent.ended if load.numbered else _wait_stored(dsn, load)
         took, after, at_end = ended - sent.began, _busy(watched), _resident(pids)
-    lost, doubled = _compare(dsn, load)
+    lost, doubled = compare(dsn, load)
     per = load.readings_per_message
     return Run(
         readings_per_message=per,
@@ -167,8 +167,8 @@ def _wait_stored(dsn: str, load: Load) -> float:
     return at
 
 
-def _compare(dsn: str, load: Load) -> tuple[int, int]:
-    """How many readings are missing, by ledger and by rows, whichever is more; how many rows are too many."""
+def compare(dsn: str, load: Load) -> tuple[int, int]:
+    """Return how many readings are missing, by ledger and by rows, whichever is more; how many rows are too many."""
     per, streams = load.readings_per_message, [load.stream(number) for number in range(load.devices)]
     with connect(dsn, application="ngatu bench") as conn:
         counts = count_readings(conn)

@@ -90,7 +90,7 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Readings a second into committed rows, and beside it bare COPY and a paho consumer that only acknowledges."""
-    from ngatu.bench_ingest.figures import as_table
+    from ngatu.bench_ingest.figures import as_table, headline
     from ngatu.bench_ingest.measure import measure, measure_steady
 
     try:
@@ -103,6 +103,6 @@ def ingest(
         ]
     else:
         runs = measure(sizes=sizes, devices=devices, seconds=seconds, processes=processes, foreign=foreign)
-    print(json.dumps({"runs": msgspec.to_builtins(runs)}) if as_json else as_table(runs))
+    print(json.dumps({**headline(runs), "runs": msgspec.to_builtins(runs)}) if as_json else as_table(runs))
     if not all(run.good for run in runs):
         raise typer.Exit(1)
