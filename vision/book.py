@@ -25,7 +25,7 @@ FAMILIES: Final[tuple[tuple[IncidentKind, ...], ...]] = (
 # Seconds without a finding after which an incident has ended; within the same time again it may come back as itself.
 QUIET_S: Final[dict[IncidentKind, float]] = {
     "collision": 30.0, "stopped_vehicle": 15.0, "illegal_parking": 15.0, "debris": 15.0, "near_miss": 10.0,
-    "wrong_way": 10.0, "illegal_uturn": 10.0, "pedestrian_on_road": 10.0, "speeding": 5.0, "congestion": 60.0,
+    "wrong_way": 10.0, "illegal_uturn": 10.0, "pedestrian_on_road": 10.0, "speeding": 5.0, "congestion": 30.0,
 }  # fmt: skip
 NEAR_M: Final = 8.0  # the same family this near, at the same time, is the same event: about two car lengths
 STRAY_M: Final = 15.0  # how far a walker or wrong-way rider may be from where it was expected when found again

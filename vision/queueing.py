@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from vision.ground import Array
-from vision.scene import Zone
+from vision.scene import Scene, Zone
 from vision.standing import Stand
 from vision.zones import along_across
 
@@ -23,8 +23,16 @@ CROWD_M: Final = 30.0
 
 
 def is_held(stand: Stand, stands: tuple[Stand, ...], heading: Array) -> bool:
-    """Whether others stand before it in its lane, longer than it does, or beside it."""
-    return any(other is not stand and _holds(other, stand, heading) for other in stands)
+    """Whether others stand before it in its lane, longer than it does, or beside it, or a jam is ahead."""
+    others = [other for other in stands if other is not stand]
+    jam = sum(_is_further_on(other, stand, heading) for other in others) >= CROWD
+    return jam or any(_holds(other, stand, heading) for other in others)
+
+
+def _is_further_on(other: Stand, stand: Stand, heading: Array) -> bool:
+    """What stands ahead, on whichever lane, stands for a reason that is not this one."""
+    ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
+    return TOUCHING_M < ahead / stand.shrink < CROWD_M and aside < ROAD_M
 
 
 def _holds(other: Stand, stand: Stand, heading: Array) -> bool:
@@ -72,3 +80,14 @@ def _reach(stand: Stand, line: Zone, heading: Array) -> float:
     ahead, share = np.linalg.solve(turn, a - stand.place)
     metres = float(ahead) * stand.scale / stand.shrink
     return max(metres, 0.0) if -0.1 <= share <= 1.1 and metres > -2.0 else -1.0
+
+
+def sees_ahead(scene: Scene, place: Array, box: Array, heading: Array) -> bool:
+    """Whether a vehicle standing AHEAD_M before this one would be seen: in the picture, not behind it."""
+    if scene.ground is None:
+        return True
+    (u, v) = scene.ground.to_image((place + AHEAD_M * heading)[None])[0]
+    x1, y1, x2, y2 = box
+    inside = 0 <= u <= scene.width and 0 <= v <= scene.height
+    clear = abs(v - y2) > 0.5 * (y2 - y1) or abs(u - (x1 + x2) / 2) > x2 - x1
+    return bool(inside and clear)

@@ -5,7 +5,7 @@ from typing import Final
 
 from vision.boxes import LENGTH_M, NAMES
 from vision.moment import Finding, Moment
-from vision.queueing import is_crowded, is_held
+from vision.queueing import is_crowded, is_held, sees_ahead
 from vision.rules.stopped_vehicle import is_allowed
 from vision.standing import Stand
 
@@ -25,6 +25,8 @@ def find(moment: Moment) -> Iterator[Finding]:
         if zone is None or seconds < STAYED_S or not stand.arrived or is_allowed(moment, stand):
             continue
         if stand.heading is None or is_held(stand, moment.stands, stand.heading):
+            continue
+        if not sees_ahead(moment.scene, stand.place, stand.box, stand.heading):
             continue
         others = [other for other in moment.stands if other is not stand and _met(stand, other)]
         if (

@@ -8,7 +8,7 @@ import numpy as np
 from vision.boxes import LENGTH_M, NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.queueing import CROWD_M
+from vision.queueing import CROWD_M, sees_ahead
 from vision.trail import KLASS, PLACE, SPEED, T, Track, fit_line
 from vision.zones import along_across
 
@@ -57,7 +57,11 @@ def find(moment: Moment) -> Iterator[Finding]:
 
 
 def _joins_queue(moment: Moment, track: Track) -> bool:
-    """Whether it brakes for vehicles that stand or crawl: everybody does."""
+    """Whether it brakes for vehicles that stand or crawl, or may do so unseen: everybody does."""
+    before = track.trail.last(2 * LOOK_S)[0, SPEED]
+    heading = before / max(float(np.hypot(*before)), 1e-6)
+    if not sees_ahead(moment.scene, track.place, track.box, heading):
+        return True
     crawling = [t.place for t in moment.tracks if t is not track and t.speed < CRAWL_MPS and not t.is_person]
     places = [stand.place for stand in moment.stands] + crawling
     return any(float(np.hypot(*(place - track.place))) < CROWD_M for place in places)

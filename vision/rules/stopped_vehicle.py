@@ -6,7 +6,7 @@ from typing import Final
 from vision.boxes import BUS, NAMES
 from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.queueing import AHEAD_M, CYCLE_S, is_crowded, waits_at_line
+from vision.queueing import CYCLE_S, is_crowded, sees_ahead, waits_at_line
 from vision.standing import Stand
 
 STOPPED_S: Final = (
@@ -15,6 +15,7 @@ STOPPED_S: Final = (
 STEADY_S: Final = 2.0  # who seems to set off is given so long to do it
 PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
 ONE_PASS_S: Final = 12.0  # where traffic is thin one will do a little later
+SEEN_S: Final = 1.5  # nobody is called to a place where nothing is seen any more
 PRESENT: Final = 0.25  # share of the last seconds in which it was seen: passing boxes do not make a standing one
 UNPASSED_S: Final = 90.0  # with nobody driving past it may wait at a red light: few are longer (HCM: cycles to 120 s)
 NEVER_CAME_S: Final = 20.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
@@ -61,25 +62,16 @@ def is_alone(moment: Moment, stand: Stand, lane: Array | None) -> bool:
     """Whether it stands for a reason of its own: traffic goes past, or it outlasts any red light."""
     seconds = moment.at - stand.free_since
     heading = stand.heading if stand.heading is not None else lane
-    if seconds < STOPPED_S or moment.at - stand.wavered < STEADY_S or stand.presence < PRESENT:
+    if seconds < STOPPED_S or moment.at - stand.wavered < STEADY_S:
         return False
+    if stand.presence < PRESENT or moment.at - stand.seen > SEEN_S:
+        return False
+    passes = len(stand.passed)
+    if heading is not None and not sees_ahead(moment.scene, stand.place, stand.box, heading):
+        return stand.arrived and passes > PASSES and not is_crowded(stand, moment.stands)
     if not stand.arrived or heading is None:
         first = stand.since - moment.begun < SETTLING_S
         return seconds >= (WAS_THERE_S if first else NEVER_CAME_S) and stand.score >= SURE
     if waits_at_line(stand, moment.scene.of_kind("stop_line"), heading):
         return seconds >= CYCLE_S
-    passes = len(stand.passed)
-    if not sees_ahead(moment, stand, heading):
-        return passes > PASSES and not is_crowded(stand, moment.stands)
     return passes >= PASSES or (passes == 1 and seconds >= ONE_PASS_S) or seconds >= UNPASSED_S
-
-
-def sees_ahead(moment: Moment, stand: Stand, heading: Array) -> bool:
-    """Whether a vehicle standing AHEAD_M before it would be seen: in the picture, not behind it."""
-    if moment.scene.ground is None:
-        return True
-    (u, v) = moment.scene.ground.to_image((stand.place + AHEAD_M * heading)[None])[0]
-    x1, y1, x2, y2 = stand.box
-    inside = 0 <= u <= moment.scene.width and 0 <= v <= moment.scene.height
-    clear = abs(v - y2) > 0.5 * (y2 - y1) or abs(u - (x1 + x2) / 2) > x2 - x1
-    return bool(inside and clear)

@@ -15,6 +15,7 @@ from vision.trail import PLACE, SPEED, T, Track, fit_line, is_steady
 AGAINST_S: Final = 2.0  # a turn is over, or has become wrong-way driving, after this time
 AGAINST_M: Final = 6.0  # and it takes more than a car's length
 JAMMED_M: Final = 12.0  # among standing vehicles, where numbers go from one to the next
+GAP_S: Final = 1.0  # unseen for longer within that time, it may be another one
 LEAST_MPS: Final = 1.5  # slower is pushing or rolling back
 STRAIGHT: Final = 0.8  # cosine: within 37° of the opposite direction
 KERB_M: Final = 1.0  # wrong-way riders keep to the kerb: so far beside the lane still counts
@@ -58,7 +59,7 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float)
     if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
         return False
     rows = track.trail.last(AGAINST_S if least == AGAINST_M else 2 * AGAINST_S)
-    if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S:
+    if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S or np.diff(rows[:, T]).max() > GAP_S:
         return False
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
     back = -float(velocity @ lane.direction)
