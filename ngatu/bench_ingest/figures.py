@@ -9,6 +9,7 @@ from ngatu.table import table
 MANY: Final = 100  # readings a message from which on COPY is the limit
 TO_COPY: Final = 0.6
 TO_NULL: Final = 1.3
+STEADY_P99_S: Final = 0.5
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the goal of its batch size is met."""
         if self.lost or self.doubled:
             return False
-        if self.sender != "ours" or self.ratio_to_copy is None or self.ratio_to_null_consumer is None:
+        if self.ratio_to_copy is None or self.ratio_to_null_consumer is None:  # a rate that was held
+            return self.latency_p99_s is not None and self.latency_p99_s <= STEADY_P99_S
+        if self.sender != "ours":
             return True
         if self.readings_per_message >= MANY:
             return self.ratio_to_copy >= TO_COPY

@@ -56,6 +56,12 @@ def test_a_run_that_lost_something_is_not_good_however_fast(run: Run) -> None:
     assert not msgspec.structs.replace(run, readings_per_message=100, ratio_to_copy=0.5).good
 
 
+def test_a_rate_that_is_held_too_late_is_not_good(run: Run) -> None:
+    held = msgspec.structs.replace(run, ratio_to_copy=None, ratio_to_null_consumer=None, latency_p99_s=0.4)
+    assert held.good
+    assert not msgspec.structs.replace(held, latency_p99_s=0.6).good
+
+
 def test_the_worst_of_each_goal_is_the_headline(run: Run) -> None:
     worse = msgspec.structs.replace(run, ratio_to_null_consumer=1.5, lost=3)
     assert headline([run, worse]) == {"ratio_to_null_consumer_at_1": 1.5, "lost": 3, "doubled": 0}
