@@ -36,7 +36,7 @@ CHROMIUM_FLAGS = [
 def wait_for() -> WaitFor:
     """Return once `condition()` is true; fail after `timeout` seconds."""
 
-    def wait(condition: Callable[[], object], timeout: float = 10) -> None:
+    def wait(condition: Callable[[], object], timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:

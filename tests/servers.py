@@ -16,7 +16,7 @@ from ngatu.ports import free_port
 
 
 class WaitFor(Protocol):
-    def __call__(self, condition: Callable[[], object], timeout: float = 10) -> None: ...
+    def __call__(self, condition: Callable[[], object], timeout: float = 30) -> None: ...
 
 
 class PostgresServer(Child):

@@ -126,10 +126,9 @@ def test_a_wrong_revision_says_so(tmp_path: Path, document: dict[str, object], s
     assert said in str(caught.value)
 
 
-def test_a_revision_is_kept_beside_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD)
-    assert city.kept(path) is None
-    city.keep(path, Config(rev=5, document={"ward": "1"}))
-    assert city.kept(path) == Config(rev=5, document={"ward": "1"})
-    city.beside(path).write_text("{")
-    assert city.kept(path) is None
+def test_a_revision_is_kept_in_the_agents_folder(tmp_path: Path) -> None:
+    assert city.kept(tmp_path) is None
+    city.keep(tmp_path, Config(rev=5, document={"ward": "1"}))
+    assert city.kept(tmp_path) == Config(rev=5, document={"ward": "1"})
+    city.kept_file(tmp_path).write_text("{")
+    assert city.kept(tmp_path) is None
