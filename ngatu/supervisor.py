@@ -84,7 +84,7 @@ class Supervisor:
         for layer in sorted({running.part.layer for running in self._running}, reverse=True):
             children = [running.child for running in self._running if running.part.layer == layer]
             with ThreadPoolExecutor(len(children)) as pool:
-                list(pool.map(Child.stop, children))
+                list(pool.map(_stopped, children))
         self._running.clear()
 
     def pids(self) -> dict[str, int]:
@@ -112,3 +112,11 @@ class Supervisor:
         running.child.start()
         running.since, running.again_at = time.monotonic(), None
         log.info("%s started again pid=%s", running.part.program.name, running.child.pid)
+
+
+def _stopped(child: Child) -> None:
+    before = time.monotonic()
+    child.stop()
+    took = time.monotonic() - before
+    if took > child.program.grace:
+        log.info("%s was ended by force: it did not stop in %.0f s", child.program.name, child.program.grace)
