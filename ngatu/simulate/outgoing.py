@@ -14,7 +14,8 @@ from events.topic import Kind
 from events.ulid import ulid
 
 RESEND_S: Final = 10.0
-LONGEST_RESEND_S: Final = 60.0
+LONGEST_RESEND_S: Final = 120.0
+PATIENCE: Final = 4.0  # times as long as acks take just now: a slow database is not made slower by copies
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Outgoing:
     def __init__(self, most: int) -> None:
         self.tally = Tally()
         self._most = most
+        self._delay = 0.0  # seconds from sending to the ack, smoothed
         self._streams: dict[tuple[str, Kind], str] = {}
         self._seqs: dict[str, int] = {}  # by stream: the last number
         self._waiting: dict[str, dict[int, Sent]] = {}  # by stream, by number
@@ -63,6 +65,11 @@ class Outgoing:
     def has_room(self) -> bool:
         """Whether one more may wait."""
         return len(self._order) < self._most
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a message is sent a second time."""
+        return min(max(RESEND_S, PATIENCE * self._delay), LONGEST_RESEND_S)
 
     def number(self, device: str, kind: Kind, payload: bytes, at: float, readings: int) -> Sent | None:
         """Give a message its number; None where it finds no room and is given up."""
@@ -85,7 +92,7 @@ class Outgoing:
         """It is on its way; it is due again later, and later still each time."""
         self.tally.sent_again += sent.times > 0
         sent.last = now
-        sent.due = now + min(RESEND_S * 2**sent.times, LONGEST_RESEND_S)
+        sent.due = now + min(self.patience * 2**sent.times, LONGEST_RESEND_S)
         sent.times += 1
         if sent.id in self._order:
             self._order.move_to_end(sent.id)
@@ -100,8 +107,8 @@ class Outgoing:
                 found.append(sent)
         return found
 
-    def acknowledged(self, device: str, ack: Ack) -> None:
-        """Forget what the database accounts for."""
+    def acknowledged(self, device: str, ack: Ack, now: float) -> None:
+        """Forget what the database accounts for, at `now` (monotonic seconds)."""
         if given_up := self._given_up.get(device):
             self._given_up[device] = [r for r in given_up if not _covers(ack.get(r.stream, []), r)]
         for stream, ranges in ack.items():
@@ -110,7 +117,9 @@ class Outgoing:
                 continue
             for first, last in ranges:
                 for seq in [seq for seq in waiting if first <= seq <= last]:
-                    del self._order[waiting.pop(seq).id]
+                    sent = waiting.pop(seq)
+                    del self._order[sent.id]
+                    self._learn(sent, now)
                     self.tally.acknowledged += 1
 
     def streams_of(self, device: str, kinds: tuple[Kind, ...]) -> dict[str, int]:
@@ -121,6 +130,13 @@ class Outgoing:
     def given_up_of(self, device: str) -> tuple[Range, ...]:
         """What a device will never send."""
         return tuple(self._given_up.get(device, ()))
+
+    def _learn(self, sent: Sent, now: float) -> None:
+        """Of a message that was sent twice, nobody knows which one was acknowledged (Karn's rule, RFC 6298)."""
+        if sent.times == 1:
+            self._delay += 0.05 * (now - sent.last - self._delay)
+        else:
+            self._delay = max(self._delay, now - sent.last)
 
     def _give_up(self, device: str, stream: str, seq: int) -> None:
         self.tally.given_up += 1

@@ -18,6 +18,7 @@ from ngatu.simulate.uplink import Uplink
 log: Final = logging.getLogger(__name__)
 
 STATUS_S: Final = 30.0
+MOST_OF_THE_PAST: Final = 1000  # messages under way: more would only wait longer
 STEP_S: Final = 3600.0  # of history: what one message holds
 PATIENCE_S: Final = 0.05
 
@@ -152,7 +153,7 @@ class Simulation:
 
     def _wait_for_room(self, stop: Event) -> None:
         """The past can wait for the database; the present can't. A device says up to 100 things at once."""
-        while len(self._outgoing) > max(0, self._plan.window - 100) and not stop.is_set():
+        while len(self._outgoing) > min(self._plan.window // 2, MOST_OF_THE_PAST) and not stop.is_set():
             self._uplink.send_again()
             stop.wait(PATIENCE_S)
 

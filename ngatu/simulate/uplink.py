@@ -18,7 +18,7 @@ from events.fact import to_json
 from events.status import ACK_DECODER, Status
 from events.topic import RETAINED, UP, Topic, parse_topic, subscription
 from ingest.consumer import BrokerAddress
-from ngatu.simulate.outgoing import RESEND_S, Outgoing, Sent
+from ngatu.simulate.outgoing import Outgoing, Sent
 
 log: Final = logging.getLogger(__name__)
 
@@ -61,7 +61,9 @@ class Uplink:
         if not self.ready.is_set():
             return
         envelope = Envelope(id=message.id, sent=datetime.fromtimestamp(message.sent, UTC))
-        self._publish(Topic(message.device, message.kind), message.payload, envelope, expiry=round(RESEND_S))
+        self._publish(
+            Topic(message.device, message.kind), message.payload, envelope, expiry=round(self._outgoing.patience)
+        )
 
     def send_again(self, most: int = 500) -> None:
         """Send what no ack covered in time."""
@@ -109,4 +111,4 @@ class Uplink:
             log.warning("ack topic=%s error=%r", message.topic, str(error))
             return
         with self.lock:
-            self._outgoing.acknowledged(device, ack)
+            self._outgoing.acknowledged(device, ack, time.monotonic())

@@ -166,9 +166,9 @@ def test_what_finds_no_room_is_given_up_and_said_until_that_is_acknowledged() ->
     assert [one is not None for one in made] == [True, True, False, False, False]
     (given,) = outgoing.given_up_of("d")
     assert (given.first, given.last) == (3, 5)
-    outgoing.acknowledged("d", {given.stream: [(1, 1)]})
+    outgoing.acknowledged("d", {given.stream: [(1, 1)]}, 0.0)
     assert len(outgoing) == 1
-    outgoing.acknowledged("d", {given.stream: [(1, 5)]})
+    outgoing.acknowledged("d", {given.stream: [(1, 5)]}, 0.0)
     assert (len(outgoing), outgoing.given_up_of("d"), outgoing.tally.acknowledged) == (0, (), 2)
 
 
@@ -182,6 +182,16 @@ def test_what_no_ack_covers_is_sent_again_ever_more_patiently() -> None:
     outgoing.mark_sent(one, RESEND_S)
     assert outgoing.due(2.5 * RESEND_S, 9) == []
     assert outgoing.due(3 * RESEND_S, 9) == [one]
+
+
+def test_a_slow_database_is_not_made_slower_by_copies() -> None:
+    outgoing = Outgoing(100)
+    for second in range(80):
+        one = outgoing.number("d", "readings", b"", START, 1)
+        assert one is not None
+        outgoing.mark_sent(one, float(second))
+        outgoing.acknowledged("d", {one.id.stream: [(1, one.id.seq)]}, second + 9.0)
+    assert 30 < outgoing.patience < 40
 
 
 def test_trouble_comes_and_goes() -> None:
