@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vision import coco
 from vision.decode import Layout, candidates, groups_of, layout_of, suppress
 from vision.errors import ModelError
-from vision.letterbox import Boxes, Image, letterbox, snug
+from vision.letterbox import Boxes, Fit, Image, letterbox, snug
 from vision.runtimes import Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
 
 log = logging.getLogger(__name__)
@@ -73,13 +73,26 @@ class NetworkDetector:
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: Image) -> Boxes:
-        height, width = frame.shape[:2]
-        canvas, fit = letterbox(frame, self.info.size or snug(width, height, LONGEST, STRIDE))
+        canvas, fit = self.prepare(frame)
         with self._one_at_a_time:
             found = candidates(self._network.infer(canvas), self._layout, self.min_score)
-        if self._layout != "end2end":
-            found = suppress(found, self._groups)
-        return fit.undo(found)
+        return self._finish(found, fit)
+
+    def prepare(self, frame: Image) -> tuple[Image, Fit]:
+        """The network's input for `frame`, and how the frame lies in it."""
+        height, width = frame.shape[:2]
+        return letterbox(frame, self.info.size or snug(width, height, LONGEST, STRIDE))
+
+    def infer(self, canvas: Image) -> NDArray[np.float32]:
+        """What the network says of a prepared input; valid until the next call. Not for threads that share it."""
+        return self._network.infer(canvas)
+
+    def boxes(self, raw: NDArray[np.float32], fit: Fit) -> Boxes:
+        """What `infer` said, as `detect` tells it."""
+        return self._finish(candidates(raw, self._layout, self.min_score), fit)
+
+    def _finish(self, found: Boxes, fit: Fit) -> Boxes:
+        return fit.undo(found if self._layout == "end2end" else suppress(found, self._groups))
 
 
 def open_detector(

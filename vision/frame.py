@@ -9,6 +9,7 @@ import numpy as np
 
 from vision.letterbox import Image
 
+PLANAR = ("yuv4", "yuvj4", "nv12", "nv21", "gray8")  # eight bits of luma in the first plane
 LUMA_WIDTH = 160  # pixels: enough to see a bicycle move, a hundredth of the work
 
 
@@ -31,12 +32,11 @@ class Frame:
     @cached_property
     def luma(self) -> Image:
         """(h, LUMA_WIDTH) uint8: a small grey copy, made without the pixels of the large one."""
-        height = max(1, round(LUMA_WIDTH * self.size[1] / self.size[0]))
+        size = (LUMA_WIDTH, max(1, round(LUMA_WIDTH * self.size[1] / self.size[0])))
         if isinstance(self.picture, av.VideoFrame):
-            small = self.picture.reformat(width=LUMA_WIDTH, height=height, format="gray", interpolation="AREA")
-            return small.to_ndarray().astype(np.uint8, copy=False)
-        small_image = cv2.resize(self.picture, (LUMA_WIDTH, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.cvtColor(small_image, cv2.COLOR_BGR2GRAY), np.uint8)
+            return np.asarray(cv2.resize(_luma_plane(self.picture), size, interpolation=cv2.INTER_AREA), np.uint8)
+        small = cv2.resize(self.picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,3 +44,12 @@ class Frame:
         if isinstance(self.picture, av.VideoFrame):
             return self.picture.width, self.picture.height
         return self.picture.shape[1], self.picture.shape[0]
+
+
+def _luma_plane(picture: av.VideoFrame) -> Image:
+    """(h, w) the brightness of each pixel: most decoders keep it by itself, and it need not be copied."""
+    if not picture.format.name.startswith(PLANAR):
+        return np.asarray(picture.to_ndarray(format="gray"), np.uint8)
+    plane = picture.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+    return np.asarray(rows[: picture.height, : picture.width])

@@ -1,7 +1,9 @@
 """One camera's frames with their boxes → incidents, counts, evidence, health. No threads and no clock."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from vision.line import Line
 from vision.recording import BoxWriter
 from vision.scene import Scene
 
+HELD_SECONDS: Final = 0.2  # where nothing moves, the line need not be told at every frame
 NOTHING: Boxes = np.empty((0, 6), np.float32)
 
 
@@ -42,6 +45,7 @@ class Watch:
         self._blur = blur
         self._ring = Ring(camera=scene.name, blur=blur) if clips else None
         self._boxes = NOTHING
+        self._stepped = -math.inf
         self._kinds: dict[str, str] = {}  # of the incidents that are open
         self._writer = BoxWriter(record) if record else None
 
@@ -49,12 +53,15 @@ class Watch:
         """What `frame` brings. `boxes`: (n, 6) in the frame's pixels; None: those of the frame before still hold."""
         if boxes is not None:
             self._boxes = boxes
-        scaled = self._in_scene(self._boxes, frame)
-        if self._writer:
-            self._writer.write(frame.at, scaled)
         if self._ring:
             self.clips += self._ring.add(frame, self._boxes)
         unwell = self._trust(self._health.see(frame))
+        if boxes is None and frame.at - self._stepped < HELD_SECONDS:
+            return unwell
+        self._stepped = frame.at
+        scaled = self._in_scene(self._boxes, frame)
+        if self._writer:
+            self._writer.write(frame.at, scaled)
         image = None if boxes is None else self._scene_image(frame)
         told = self.line.step(frame.at, None if boxes is None else scaled, image)
         return [*unwell, *self._with_evidence(told, frame)]

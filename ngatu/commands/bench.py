@@ -106,3 +106,54 @@ def ingest(
     print(json.dumps({**headline(runs), "runs": msgspec.to_builtins(runs)}) if as_json else as_table(runs))
     if not all(run.good for run in runs):
         raise typer.Exit(1)
+
+
+@app.command()
+def vision(
+    *,
+    video: Annotated[Path | None, typer.Option(help="the clip; without it, the demonstration's")] = None,
+    camera: Annotated[Path | None, typer.Option(help="its camera file; without it, all is road")] = None,
+    model: Annotated[str | None, typer.Option(help=".onnx or OpenVINO folder")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="of the processor, for the model")] = 2,
+    frames: Annotated[int, typer.Option(min=20, help="a round; there are five")] = 150,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Compare the whole camera line with its bare model, and with ultralytics' `track` where that is installed."""
+    import os
+    from dataclasses import asdict
+
+    from ngatu.bench_vision import measure
+    from ngatu.home import CHECKOUT, find_home
+    from ngatu.prepare import clip_file, make_clip
+    from ngatu.recorded import detector_for
+    from vision.detect import NetworkDetector
+    from vision.scene import load_scene
+
+    if video is None:
+        make_clip()
+        video = clip_file(find_home(os.environ))
+    detector = detector_for(model, threads)
+    if not isinstance(detector, NetworkDetector):
+        raise typer.BadParameter("ultralytics runs this model itself: name an .onnx file or an OpenVINO folder")
+    python = CHECKOUT / ".venv-ultralytics" / "bin" / "python"
+    figures = measure(
+        detector,
+        video,
+        scene=load_scene(camera) if camera else None,
+        threads=threads,
+        frames=frames,
+        python=python if python.exists() else None,
+    )
+    if as_json:
+        print(json.dumps(asdict(figures)))
+    else:
+        for name, value in asdict(figures).items():
+            print(f"{name:>22}  {_readable(value)}")
+    if not figures.good:
+        raise typer.Exit(1)
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{key} {number:.2f}" for key, number in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
