@@ -10,7 +10,7 @@ from vision.trail import PLACE, T, Track, fit_line
 from vision.zones import along_across
 
 STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
-LOOK_S: Final = (2.0, 5.0)  # a stop is told from this much of the past: near places need little, far ones more
+LOOK_S: Final = (2.0, 4.0, 8.0)  # a stop is told from this much of the past: near places need little, far ones more
 SAME_PLACE: Final = 0.4  # a box that overlaps the remembered one this much is the vehicle standing there
 UNKNOWN_MPS: Final = 4.0  # a speed that is less sure than this, a standard deviation, is none yet
 ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
@@ -193,7 +193,7 @@ def is_standing(track: Track) -> bool:
         velocity, error = fit_line(rows[:, T], rows[:, PLACE])
         off = float(np.hypot(*(track.place - np.median(rows[:, PLACE], axis=0))))
         still = off * track.scale < max(ASIDE_M / 2 * track.shrink, 2 * track.place_sigma)
-        if still and (float(np.hypot(*velocity)) + 2 * error) * track.scale < slow:
+        if still and (float(np.hypot(*velocity)) + error) * track.scale < slow:
             return True
     return False
 

@@ -1,17 +1,16 @@
 """Boxes to tracks: a library tracker gives the numbers, a Kalman filter per track gives place and speed."""
 
-import math
 from typing import Final
 
 import numpy as np
 import supervision as sv
-from trackers import ByteTrackTracker
+from trackers import BIoU, ByteTrackTracker
 
 from vision import kinematics
 from vision.boxes import PERSON, feet
 from vision.ground import Array
 from vision.scene import Scene
-from vision.trail import Track
+from vision.trail import PLACE, T, Track
 from vision.zones import Flags
 
 COAST_S: Final = 2.0  # an object may be hidden this long and keep its number: a bus at 20 km/h hides it for 2 s
@@ -24,8 +23,12 @@ CUT: Final = 20.0  # times less sure is where it stands
 SAME_SIZE: Final = (0.6, 1.6)  # ratio of box heights that a few seconds of driving can make
 JUMP: Final = 18.4  # 99.99 % of chi-square with 2 degrees of freedom: a box so far off belongs to another object,
 JUMP_M: Final = 1.5  # unless it is this near: a box that is cut or swollen, not another one
+BUFFER: Final = (
+    0.3  # boxes are matched as if so much larger: a motorcycle is narrower than its box wanders (C-BIoU, Yang 2023)
+)
 LEAST_OVERLAP: Final = 0.1  # of a box and where its track was expected, ByteTrack's own default
 USUAL_JITTER: Final = 0.04  # share of a box's height, standard deviation, until the camera's own has been measured
+CHI2_MEDIAN: Final = 1.386  # of chi-square with 2 degrees of freedom
 JITTER_MEMORY: Final = 2000  # boxes over which the camera's own jitter is averaged
 
 
@@ -41,6 +44,7 @@ class Tracks:
             track_activation_threshold=CERTAIN,
             high_conf_det_threshold=CERTAIN,
             minimum_iou_threshold=LEAST_OVERLAP,
+            iou=BIoU(buffer_ratio=BUFFER),
         )
         self._tracks: list[Track] = []
         self._owner: dict[int, Track] = {}  # by the library's number
@@ -62,7 +66,7 @@ class Tracks:
         expected = self._expect(at)
         seen = self._own(at, numbers, found, _distances(self._tracks, expected, places, noise))
         self._advance(seen, found, places, noise, expected)
-        self._remember(at, seen, found, places, whole)
+        self._remember(at, seen, found, places, noise, whole)
         for track, error in zip(seen, np.sqrt(np.linalg.eigvalsh(noise)[:, -1]), strict=True):
             track.place_error = float(error) * track.scale
         return tuple(track for track, seen_whole in zip(seen, whole, strict=True) if seen_whole)
@@ -146,13 +150,15 @@ class Tracks:
             track.mean, track.cov = mean, cov
         self._tracks += [track for track in tracks if id(track) not in index]
 
-    def _remember(self, at: float, tracks: list[Track], boxes: Array, places: Array, whole: Flags) -> None:
+    def _remember(
+        self, at: float, tracks: list[Track], boxes: Array, places: Array, noise: Array, whole: Flags
+    ) -> None:
         widths = self._widths(boxes)
         for n, track in enumerate(tracks):
             track.half_width = widths[n] / 2 * track.scale
             if whole[n]:
-                self._measure_jitter(track, boxes[n])
                 track.see(at, boxes[n], places[n])
+                self._measure_jitter(track, places[n], noise[n])
             else:
                 track.glimpse(at, boxes[n])
 
@@ -175,14 +181,22 @@ class Tracks:
         places = self._ground.to_world(feet(boxes))
         return np.where(np.isfinite(places), places, 1e4)  # above the horizon: nowhere near any zone
 
-    def _measure_jitter(self, track: Track, box: Array) -> None:
-        """Second differences of an edge hold its noise and hardly any motion; a median forgives mistakes."""
-        rows = track.trail.last(0.5)
-        if len(rows) < 2:
+    def _measure_jitter(self, track: Track, place: Array, noise: Array) -> None:
+        """Learn how far boxes wander: half a second apart their errors are new, and steady driving cancels out.
+
+        The bend of three places has chi-square length, with 2 degrees of freedom, where the noise is right; the jitter
+        follows its median, which braking and mistakes hardly move.
+        """
+        rows = track.trail.last(1.1)
+        if len(rows) < 3 or rows[-1, T] - rows[0, T] < 0.9:
             return
-        bend = abs(float(box[3]) - 2 * float(rows[-1, 4]) + float(rows[-2, 4])) / (math.sqrt(6) * 0.6745) / _height(box)
+        middle = rows[np.searchsorted(rows[:, T], rows[-1, T] - 0.5)]
+        share = (middle[T] - rows[0, T]) / (rows[-1, T] - rows[0, T])
+        bend = middle[PLACE] - rows[0, PLACE] - share * (place - rows[0, PLACE])
+        variance = 1 + share**2 + (1 - share) ** 2
+        length2 = float(bend @ np.linalg.solve(noise, bend)) / variance
         step = self.jitter / JITTER_MEMORY * 4
-        self.jitter = min(max(self.jitter + (step if bend > self.jitter else -step), 0.01), 0.15)
+        self.jitter = min(max(self.jitter + (step if length2 > CHI2_MEDIAN else -step), 0.01), 0.15)
 
 
 def _distances(tracks: list[Track], expected: tuple[Array, Array], places: Array, noise: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from vision.moment import Finding, Moment
 from vision.rules import (
     collision,
     congestion,
+    debris,
     illegal_parking,
     illegal_uturn,
     near_miss,
@@ -26,6 +27,7 @@ def rules_for(scene: Scene) -> dict[IncidentKind, Rule]:
     calibrated = scene.ground is not None
     if scene.of_kind("road", "lane_direction"):
         rules["stopped_vehicle"] = stopped_vehicle.find
+        rules["debris"] = debris.rule(scene)
         if calibrated:
             rules["collision"] = collision.find
             rules["near_miss"] = near_miss.find

@@ -29,11 +29,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         if not sees_ahead(moment.scene, stand.place, stand.box, stand.heading):
             continue
         others = [other for other in moment.stands if other is not stand and _met(stand, other)]
-        if (
-            is_crowded(stand, moment.stands, *others)
-            or not others
-            or stand.brake_mps - 2 * stand.brake_error < HARD_MPS
-        ):
+        if is_crowded(stand, moment.stands, *others) or not others or stand.brake_mps - stand.brake_error < HARD_MPS:
             continue
         yield Finding(
             kind="collision",

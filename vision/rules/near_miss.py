@@ -85,7 +85,7 @@ def _braking(track: Track) -> float | None:
     lost = float(np.hypot(*v0)) - float(np.hypot(*v1))
     braking = lost / LOOK_S
     error = float(np.hypot(np.hypot(e0, e1), track.place_error / LOOK_S)) / LOOK_S
-    return braking if braking - 2 * error > BRAKING_MPS2 and braking < TYRES_MPS2 else None
+    return braking if braking - error > BRAKING_MPS2 and braking < TYRES_MPS2 else None
 
 
 def _time_to_collision(leader: Track, follower: Track) -> float | None:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from vision.boxes import PERSON
+from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.trail import SCORE, T, Track
+from vision.trail import PLACE, SCORE, T, Track
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
 WALKED_M: Final = 0.8  # a step: a false box that sticks takes none
@@ -49,4 +52,11 @@ def _walks(track: Track) -> bool:
     rows = track.trail.last(2.0)
     share = track.votes.get(PERSON, 0.0) / max(sum(track.votes.values()), 1e-9)
     often = len(rows) >= 4 and rows[-1, T] > rows[0, T]
-    return share > 0.6 and often and rows[:, SCORE].mean() >= SEEN and track.speed - track.speed_sigma < RUNNING_MPS
+    return share > 0.6 and often and rows[:, SCORE].mean() >= SEEN and not _leaps(track, rows)
+
+
+def _leaps(track: Track, rows: Array) -> bool:
+    """Whether it rides, or is a number that has gone over to somebody who does."""
+    steps = np.hypot(*np.diff(rows[:, PLACE], axis=0).T) * track.scale
+    limit = RUNNING_MPS * np.diff(rows[:, T]) + 4 * track.place_error
+    return track.speed > RUNNING_MPS or bool(np.any(steps > limit))

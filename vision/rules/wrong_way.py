@@ -64,9 +64,9 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float)
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
     back = -float(velocity @ lane.direction)
     straight = back > STRAIGHT * float(np.hypot(*velocity))
-    fast = (back - 3 * error) * track.scale > LEAST_MPS * track.shrink
+    fast = (back - 2 * error) * track.scale > LEAST_MPS * track.shrink
     moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ lane.direction) * track.scale
-    far = moved > max(least * track.shrink, 4 * track.place_error)
+    far = moved > max(least * track.shrink, 5 * track.place_error)
     return straight and fast and far and is_steady(rows, -lane.direction) and not _may_be_right(track, velocity, lanes)
 
 
