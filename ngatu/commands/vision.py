@@ -110,3 +110,28 @@ def evaluate(
         return
     rows = [(run.name, score_of([run])) for run in runs]
     print(f"{table(rows)}\n\n{table([*profiles, ('all', total)])}\n\n{kinds_table(total)}")
+
+
+@app.command()
+def calibrate(
+    points: Annotated[Path, typer.Argument(help="YAML: point pairs, or the markings of a lane")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Make a camera file's H_image_to_world from measured places; exit 0 only where the error is known and small."""
+    from vision.calibrate import calibrate as fit
+    from vision.calibrate import read_points
+
+    image, world = read_points(points)
+    made = fit(image, world)
+    matrix = [[float(f"{value:.8g}") for value in row] for row in made.ground.matrix / abs(made.ground.matrix).max()]
+    if as_json:
+        errors = {"rms_m": made.rms_m, "left_out_m": made.left_out_m, "pixel_m": made.pixel_m, "worst": made.worst}
+        print(json.dumps({"H_image_to_world": matrix, "points": len(image), **errors}))
+    else:
+        print(f"H_image_to_world: {matrix}")
+        unknown = "unknown: four points can be met by any plane, measure a fifth"
+        print(f"# error of a place: {unknown if made.left_out_m is None else f'{made.left_out_m:.2f} m'}")
+        print(f"# point {made.worst} fits worst; one pixel is up to {made.pixel_m:.2f} m")
+    if not made.good:
+        raise typer.Exit(1)
