@@ -28,7 +28,7 @@ class Calibration:
         left_out_m: root mean square error of each point when the plane is made of the others: what a place that nobody
             measured will be off by. None for four points.
         pixel_m: what one pixel is worth at the point where it is worth most.
-        worst: number, counting from 0, of the point without which the others fit one another best: the likely mistake.
+        worst: number, from 0, of the point without which the others fit one another best: the likely mistake.
     """
 
     ground: Ground
@@ -69,7 +69,7 @@ def calibrate(image: Array, world: Array) -> Calibration:
 
 
 def _left_out(image: Array, world: Array) -> tuple[Array, Array]:
-    """(n,) metres that each point is off by when the others make the plane, and (n,) how badly those fit one another."""
+    """(n,) metres that each point is off by when the others make the plane; (n,) how badly those fit one another."""
     errors, rests = np.empty(len(image)), np.empty(len(image))
     for number in range(len(image)):
         others = np.arange(len(image)) != number
