@@ -63,7 +63,7 @@ def test_a_cameras_facts_reach_the_broker_and_a_snapshot_can_be_asked_for(
         wait_for(lambda: any(r.series == "camera/street/fps" for r in acknowledger.readings()), timeout=60)
         command = Command(id="01JD0000000000000000000009", action="snapshot", at=NOW, camera="street")
         acknowledger.tell("command", to_json(command))
-        wait_for(lambda: acknowledger.of_kind("frame"))
+        wait_for(lambda: acknowledger.of_kind("frame"), timeout=60)
         frame = acknowledger.of_kind("frame")[0]
         assert isinstance(frame.body, bytes)
         assert frame.body.startswith(b"\xff\xd8\xff")

@@ -31,10 +31,20 @@ from ingest.settings import Settings
 from ngatu.child import Child, Program
 from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
-from tests.servers import Broker
+from ngatu.mosquitto import BrokerSite
+from ngatu.ports import free_port
+from tests.servers import Broker, running_broker
 
 STREAM = "01J00000000000000000000000"
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@pytest.fixture(scope="session")
+def broker(packages: Path, server_folder: Path, guard: Guard) -> Iterator[Broker]:
+    """A Mosquitto of this folder's own: what other tests' devices left retained would count as news."""
+    site = BrokerSite(packages=packages, folder=server_folder / "mosquitto-ingest", port=free_port())
+    with running_broker(site, guard) as server:
+        yield server
 
 
 class StartIngest(Protocol):
