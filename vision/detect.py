@@ -2,10 +2,11 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from vision import coco
 from vision.decode import Layout, candidates, groups_of, layout_of, suppress
 from vision.errors import ModelError
 from vision.letterbox import Boxes, Fit, Image, letterbox, snug
-from vision.runtimes import Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
+from vision.runtimes import Infer, Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class ModelInfo:
     runtime: Runtime
     size: tuple[int, int] | None  # width, height of the input; None: as the picture asks for
     classes: tuple[str, ...]
+    lanes: int = 1  # pictures that it works on at once, a thread of the processor each
     hint: str | None = None  # of a weak model: what to do about it
 
 
@@ -63,20 +65,29 @@ class NetworkDetector:
     ) -> None:
         self.info = info
         self.min_score = min_score
-        self._network = network
         self._layout = layout
         self._groups = groups
-        self._one_at_a_time = Lock()
+        self._free: SimpleQueue[Infer] = SimpleQueue()
+        for lane in network.lanes:
+            self._free.put(lane)
 
     def detect(self, frames: Sequence[Image]) -> list[Boxes]:
-        """See `Detector.detect`. Threads may share it: they take turns at the network only."""
+        """See `Detector.detect`. Threads may share it: as many as it has lanes work at once."""
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: Image) -> Boxes:
         canvas, fit = self.prepare(frame)
-        with self._one_at_a_time:
-            found = candidates(self._network.infer(canvas), self._layout, self.min_score)
+        with self._lane() as infer:
+            found = candidates(infer(canvas), self._layout, self.min_score)
         return self._finish(found, fit)
+
+    @contextmanager
+    def _lane(self) -> Iterator[Infer]:
+        lane = self._free.get()
+        try:
+            yield lane
+        finally:
+            self._free.put(lane)
 
     def prepare(self, frame: Image) -> tuple[Image, Fit]:
         """The network's input for `frame`, and how the frame lies in it."""
@@ -85,7 +96,8 @@ class NetworkDetector:
 
     def infer(self, canvas: Image) -> NDArray[np.float32]:
         """What the network says of a prepared input; valid until the next call. Not for threads that share it."""
-        return self._network.infer(canvas)
+        with self._lane() as infer:
+            return infer(canvas)
 
     def boxes(self, raw: NDArray[np.float32], fit: Fit) -> Boxes:
         """What `infer` said, as `detect` tells it."""
@@ -108,7 +120,7 @@ def open_detector(
 
     Args:
         path: the file or folder.
-        threads: of the processor, for one picture.
+        threads: of the processor: so many pictures are worked on at once.
         runtime: None takes the fastest installed: OpenVINO, then ONNX Runtime.
         min_score: weaker boxes are left out.
         kindred: boxes of kinds that networks confuse (car, truck, bus) suppress each other.
@@ -151,6 +163,7 @@ def _detector(path: Path, network: Network, *, min_score: float, kindred: bool, 
         runtime=network.runtime,
         size=size,
         classes=names,
+        lanes=len(network.lanes),
         hint=hint or network.metadata.get("hint"),
     )
     return NetworkDetector(network, info, layout, min_score=min_score, groups=groups_of(names, kindred=kindred))

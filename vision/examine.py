@@ -14,7 +14,7 @@ from vision.frame import Frame
 from vision.letterbox import Boxes
 from vision.motion import Gate
 
-AHEAD: Final = 2  # frames: one in the network while the boxes of another are sorted out
+SPARE: Final = 1  # frames beyond those in the network: one is prepared, or its boxes are sorted out, meanwhile
 WAKE: Final = 0.2  # seconds between two looks at `stop`
 
 
@@ -40,9 +40,10 @@ def examine(
     Raises:
         Exception: whatever `frames` or the detector raised.
     """
-    queue: Queue[_Item] = Queue(AHEAD)
+    ahead = detector.info.lanes + SPARE
+    queue: Queue[_Item] = Queue(ahead)
     abandoned = Event()
-    with ThreadPoolExecutor(AHEAD, "detect") as pool:
+    with ThreadPoolExecutor(ahead, "detect") as pool:
         feeder = Thread(target=_feed, args=(frames, detector, gates, pool, queue, abandoned), name="gate")
         feeder.start()
         try:
