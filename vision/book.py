@@ -27,6 +27,7 @@ QUIET_S: Final[dict[IncidentKind, float]] = {
     "collision": 30.0, "stopped_vehicle": 15.0, "illegal_parking": 15.0, "debris": 15.0, "near_miss": 10.0,
     "wrong_way": 10.0, "illegal_uturn": 10.0, "pedestrian_on_road": 10.0, "speeding": 5.0, "congestion": 30.0,
 }  # fmt: skip
+ANEW_S: Final = 5.0  # what began this long after the other was last seen is another event, at the same place or not
 NEAR_M: Final = 8.0  # the same family this near, at the same time, is the same event: about two car lengths
 STRAY_M: Final = 15.0  # how far a walker or wrong-way rider may be from where it was expected when found again
 
@@ -98,6 +99,8 @@ class Book:
             return True
         family = _family(finding.kind)
         if _family(entry.incident.kind) != family or finding.kind == "speeding":
+            return False
+        if not finding.moving and finding.since > entry.last + ANEW_S:
             return False
         if set(entry.finding.tracks) & set(finding.tracks):
             return True

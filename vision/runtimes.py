@@ -118,7 +118,7 @@ def open_openvino(path: Path, threads: int) -> Network:
         runtime="openvino",
         input_shape=tuple(d.get_length() if d.is_static else None for d in source),
         output_shape=tuple(d.get_length() if d.is_static else None for d in output),
-        lanes=tuple(lane() for _ in range(threads)),
+        lanes=tuple(lane() for _ in range(threads + 1)),
         metadata=_folder_metadata(path) if path.is_dir() else _onnx_metadata(model),
     )
 

@@ -162,6 +162,18 @@ def is_steady(rows: Array, direction: Array) -> bool:
     return bool(np.all(steps > 0) and steps.max() < 0.7 * steps.sum())
 
 
+def leaps(rows: Array, velocity: Array, error: float) -> bool:
+    """Whether any step between rows strays from `velocity` (2,) by more than boxes that are `error` off can."""
+    off = np.diff(rows[:, PLACE], axis=0) - np.multiply.outer(np.diff(rows[:, T]), velocity)
+    return bool(np.hypot(*off.T).max() > 1.0 + 4 * error)
+
+
+def unbroken(rows: Array, gap: float) -> Array:
+    """The newest rows without a gap of more than `gap` seconds between them."""
+    gaps = np.flatnonzero(np.diff(rows[:, T]) > gap)
+    return rows[gaps[-1] + 1 :] if len(gaps) else rows
+
+
 def metres_per_pixel(box: Array, klass: int) -> float:
     """A guess from the usual height of the class, for cameras without calibration."""
     return HEIGHT_M[klass] / max(float(box[3] - box[1]), 1.0)

@@ -6,7 +6,7 @@ from typing import Final
 from vision.boxes import LENGTH_M, NAMES
 from vision.moment import Finding, Moment
 from vision.queueing import is_crowded, is_held, sees_ahead
-from vision.rules.stopped_vehicle import is_allowed
+from vision.rules.stopped_vehicle import SEEN_S, is_allowed
 from vision.standing import Stand
 
 STAYED_S: Final = 4.0  # a scare is over by then
@@ -23,6 +23,8 @@ def find(moment: Moment) -> Iterator[Finding]:
         zone = moment.zone_of(stand, "road", "lane_direction")
         seconds = moment.at - stand.since
         if zone is None or seconds < STAYED_S or not stand.arrived or is_allowed(moment, stand):
+            continue
+        if moment.at - stand.seen > SEEN_S:
             continue
         if stand.heading is None or is_held(stand, moment.stands, stand.heading):
             continue

@@ -5,7 +5,7 @@ from typing import Final
 
 from vision.boxes import NAMES
 from vision.moment import Finding, Moment
-from vision.rules.stopped_vehicle import PRESENT, SURE, is_allowed
+from vision.rules.stopped_vehicle import PRESENT, SEEN_S, SURE, is_allowed
 
 PARKED_S: Final = 60.0  # stopping to load or let somebody off is no parking (Vienna Convention 1968, article 1k)
 STOPPED_S: Final = 10.0  # where even stopping is forbidden
@@ -18,8 +18,10 @@ def find(moment: Moment) -> Iterator[Finding]:
         if zone is None or is_allowed(moment, stand) or (not stand.arrived and stand.score < SURE):
             continue
         seconds = moment.at - stand.free_since
-        if stand.presence < PRESENT or seconds < (
-            STOPPED_S if zone.kind == "no_stopping" and stand.arrived else PARKED_S
+        if (
+            stand.presence < PRESENT
+            or moment.at - stand.seen > SEEN_S
+            or seconds < (STOPPED_S if zone.kind == "no_stopping" and stand.arrived else PARKED_S)
         ):
             continue
         yield Finding(

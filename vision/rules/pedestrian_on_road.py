@@ -8,10 +8,11 @@ import numpy as np
 from vision.boxes import PERSON
 from vision.ground import Array
 from vision.moment import Finding, Moment
-from vision.trail import PLACE, SCORE, T, Track
+from vision.trail import PLACE, SCORE, T, Track, unbroken
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
 WALKED_M: Final = 0.8  # a step: a false box that sticks takes none
+GAP_S: Final = 1.0  # unseen for longer, it may be somebody else
 STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
 RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
 EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
@@ -45,7 +46,9 @@ def find(moment: Moment) -> Iterator[Finding]:
 
 
 def _came_on_foot(track: Track) -> bool:
-    return track.travelled(STOOD_S) > max(WALKED_M * track.shrink, 4 * track.place_sigma)
+    rows = unbroken(track.trail.last(STOOD_S), GAP_S)
+    walked = float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) * track.scale
+    return walked > max(WALKED_M * track.shrink, 4 * track.place_sigma)
 
 
 def _walks(track: Track) -> bool:

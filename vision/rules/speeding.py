@@ -7,7 +7,7 @@ import numpy as np
 
 from vision.boxes import NAMES
 from vision.moment import Finding, Moment
-from vision.trail import PLACE, T, Track, fit_line, is_steady
+from vision.trail import PLACE, T, Track, fit_line, is_steady, leaps
 
 OVER: Final = 1.2  # times the limit: what an operator looks at; slower offenders are statistics, in the traffic counts
 SCALE_ERROR: Final = 0.03  # what a calibration from a map or lane markings gets wrong in length
@@ -64,6 +64,6 @@ def measured_speed(track: Track) -> tuple[float, float] | None:
     if float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) < MEASURED_M:
         return None
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
-    if not is_steady(rows, velocity):
+    if not is_steady(rows, velocity) or leaps(rows, velocity, track.place_error):
         return None
     return float(np.hypot(*velocity)), float(np.hypot(error, np.sqrt(2) * track.place_error / seconds))
