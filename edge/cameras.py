@@ -20,15 +20,15 @@ from edge.yamlfile import BadSettings
 from events import about
 from events.reading import Reading
 from vision.blur import blurred
-from vision.detect import Detector, open_detector
+from vision.detection.detect import Detector, open_detector
+from vision.detection.models import find_model
 from vision.errors import VisionError
 from vision.evidence import to_jpeg
-from vision.facts import CameraStatus, Fact
-from vision.frame import Frame
-from vision.live import LiveCamera, run_live
-from vision.models import find_model
-from vision.scene import Scene, parse_scene
-from vision.source import Source, open_source
+from vision.frames.frame import Frame
+from vision.frames.source import Source, open_source
+from vision.live.facts import CameraStatus, Fact
+from vision.live.loop import LiveCamera, run_live
+from vision.road.scene import Scene, parse_scene
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 
 from vision.errors import ModelError
-from vision.letterbox import Image
+from vision.frames.letterbox import Image
 
 
 def open_bare(path: Path, runtime: str, canvas: Image, threads: int) -> Iterator[None]:

@@ -13,18 +13,18 @@ import numpy as np
 import psutil
 
 from ngatu.bare_model import open_bare
-from vision.boxes import overlap
-from vision.detect import NetworkDetector
+from vision.detection.detect import NetworkDetector
 from vision.errors import VisionError
-from vision.examine import examine
-from vision.frame import Frame
-from vision.live import LiveCamera, replay
-from vision.motion import Gate
-from vision.scene import Scene, parse_scene
-from vision.source import open_source
-from vision.stages import median, rate, time_stages
-from vision.video import read_video
-from vision.watch import Watch
+from vision.frames.frame import Frame
+from vision.frames.motion import Gate
+from vision.frames.source import open_source
+from vision.frames.video import read_video
+from vision.live.examine import examine
+from vision.live.loop import LiveCamera, replay
+from vision.live.watch import Watch
+from vision.recorded.stages import median, rate, time_stages
+from vision.road.scene import Scene, parse_scene
+from vision.tracking.boxes import overlap
 
 ROUNDS = 5
 CAMERA_RATE = 5.0  # frames a second that a camera is looked at, for `cameras_at_5fps`
@@ -83,7 +83,7 @@ class Loop:
         self._video, self._frames = video, frames
 
     def frames(self, stop: Event) -> Iterator[Frame]:
-        """See `vision.source.Source`."""
+        """See `vision.frames.source.Source`."""
         number, start = count(), 0.0
         while True:
             last = start

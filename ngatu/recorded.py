@@ -10,15 +10,15 @@ from events.evidence import Evidence
 from events.incident import Incident
 from events.traffic import TrafficMinute
 from ngatu.home import find_home
-from vision.detect import Detector, open_detector
+from vision.detection.detect import Detector, open_detector
+from vision.detection.models import find_model
 from vision.errors import SourceError
-from vision.frame import Frame
+from vision.frames.frame import Frame
+from vision.frames.source import open_source
 from vision.line import Told
-from vision.live import LiveCamera, replay
-from vision.models import find_model
-from vision.preview import Preview, write_preview
-from vision.scene import Scene, load_scene
-from vision.source import open_source
+from vision.live.loop import LiveCamera, replay
+from vision.recorded.preview import Preview, write_preview
+from vision.road.scene import Scene, load_scene
 
 
 def model_folder() -> Path:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.letterbox import Image
+from vision.frames.letterbox import Image
 
 # Where in its box (left, top, right, bottom, as shares) a class carries what identifies somebody.
 HEAD: Final = (0.0, -0.08, 1.0, 0.35)  # a head is 1/8 of a standing person's height, up to 1/3 of one who sits or bends

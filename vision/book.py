@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from events.incident import SEVERITIES, Incident, IncidentKind, Place
-from vision.moment import Finding
-from vision.scene import Scene
+from vision.road.scene import Scene
+from vision.rules.moment import Finding
 from vision.ulids import ulid_of
 
 REPEAT_S: Final = 30.0  # an open incident is told again so often, so that its page stays true

@@ -8,12 +8,12 @@ import numpy as np
 
 from events.about import ZoneKind
 from events.traffic import Flow, TrafficMinute
-from vision.boxes import BICYCLE, BUS, CAR, MOTORCYCLE, NAMES, PERSON, TRUCK
-from vision.ground import Array
-from vision.moment import Moment
-from vision.scene import Scene, Zone
-from vision.trail import Track, metres_per_pixel
-from vision.zones import side_of_line
+from vision.road.ground import Array
+from vision.road.scene import Scene, Zone
+from vision.road.zones import side_of_line
+from vision.rules.moment import Moment
+from vision.tracking.boxes import BICYCLE, BUS, CAR, MOTORCYCLE, NAMES, PERSON, TRUCK
+from vision.tracking.trail import Track, metres_per_pixel
 
 MINUTE: Final = 60.0
 CLEAR_M: Final = (

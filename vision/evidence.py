@@ -17,8 +17,8 @@ from events.evidence import Evidence
 from events.incident import Incident
 from vision.blur import blurred
 from vision.errors import VisionError
-from vision.frame import Frame
-from vision.letterbox import Boxes, Image
+from vision.frames.frame import Frame
+from vision.frames.letterbox import Boxes, Image
 
 QUALITY: Final = 85  # JPEG
 STILL_BYTES: Final = 400_000  # what a radio link carries in a second or so

@@ -9,7 +9,7 @@ import numpy as np
 from events.health import Condition, Health
 from events.incident import Why
 from vision.evidence import aware
-from vision.frame import Frame
+from vision.frames.frame import Frame
 from vision.ulids import ulid_of
 from vision.view import Measures, View
 

@@ -11,17 +11,17 @@ import numpy as np
 from events.incident import Incident, IncidentKind
 from events.traffic import TrafficMinute
 from vision.book import Book
-from vision.boxes import NAMES, admit
 from vision.counts import Counts
-from vision.ground import Array
-from vision.moment import Finding, Moment, Picture
-from vision.queueing import note_held
+from vision.road.ground import Array
+from vision.road.scene import LINES, Scene
+from vision.road.zones import depth
 from vision.rules import rules_for
-from vision.scene import LINES, Scene
-from vision.standing import Standing
-from vision.track import Tracks
-from vision.trail import Track
-from vision.zones import depth
+from vision.rules.moment import Finding, Moment, Picture
+from vision.rules.queueing import note_held
+from vision.tracking.boxes import NAMES, admit
+from vision.tracking.standing import Standing
+from vision.tracking.track import Tracks
+from vision.tracking.trail import Track
 
 Told: TypeAlias = Incident | TrafficMinute
 

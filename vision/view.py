@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.letterbox import Image
+from vision.frames.letterbox import Image
 
 WIDTH: Final = 320  # pixels of the copy that is compared
 BLOCKS: Final = (8, 6)

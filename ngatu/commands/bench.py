@@ -126,8 +126,8 @@ def vision(
     from ngatu.home import CHECKOUT, find_home
     from ngatu.prepare import clip_file, make_clip
     from ngatu.recorded import detector_for
-    from vision.detect import NetworkDetector
-    from vision.scene import load_scene
+    from vision.detection.detect import NetworkDetector
+    from vision.road.scene import load_scene
 
     if video is None:
         make_clip()

@@ -15,7 +15,7 @@ SIZE = typer.Option(min=32, help="of the network's input, pixels")
 def list_(*, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Show the models of this machine; the first runs where none is named."""
     from ngatu.recorded import model_folder
-    from vision.model_verbs import listed
+    from vision.detection.model_verbs import listed
 
     models = listed(model_folder())
     if as_json:
@@ -36,7 +36,7 @@ def get(
 ) -> None:
     """Fetch official weights and export them; they run from then on where no model is named."""
     from ngatu.recorded import model_folder
-    from vision.model_verbs import get as fetch
+    from vision.detection.model_verbs import get as fetch
 
     for path in fetch(name, model_folder(), size=size, formats=(kind,)):
         print(path)
@@ -50,7 +50,7 @@ def export(
     kind: Annotated[Kind, typer.Option("--format")] = "onnx",
 ) -> None:
     """Export one's own weights to ONNX or OpenVINO."""
-    from vision.model_verbs import export as write
+    from vision.detection.model_verbs import export as write
 
     print(write(weights, to, size=size, kind=kind))
 
@@ -69,9 +69,9 @@ def check(
     from threading import Event
 
     from ngatu.recorded import model_folder
-    from vision.model_verbs import check as compare
-    from vision.models import find_model
-    from vision.source import open_source
+    from vision.detection.model_verbs import check as compare
+    from vision.detection.models import find_model
+    from vision.frames.source import open_source
 
     file = find_model(str(model) if model else None, model_folder()).path
     frames = islice(open_source(str(pictures), live=False).frames(Event()), most)
@@ -95,7 +95,7 @@ def train(
     to: Annotated[Path, typer.Option(help="the folder that the run is kept in")] = Path("runs"),
 ) -> None:
     """Fine-tune on the city's own pictures."""
-    from vision.model_verbs import train as tune
+    from vision.detection.model_verbs import train as tune
 
     print(tune(data, weights=weights, epochs=epochs, size=size, to=to))
 
@@ -110,7 +110,7 @@ def val(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Mean average precision on labelled pictures."""
-    from vision.model_verbs import validate
+    from vision.detection.model_verbs import validate
 
     figures = validate(model, data, size=size, to=to)
     print(json.dumps(figures) if as_json else f"mAP50 {figures['map50']:.3f}  mAP50-95 {figures['map50_95']:.3f}")

@@ -28,10 +28,10 @@ def replay(
     """Run the live line over a recording, on event time, as fast as it goes."""
     import msgspec
 
-    from vision.recording import read_boxes
-    from vision.replay import alerts_of, minutes_of
-    from vision.replay import replay as run
-    from vision.scene import load_scene
+    from vision.recorded.recording import read_boxes
+    from vision.recorded.replay import alerts_of, minutes_of
+    from vision.recorded.replay import replay as run
+    from vision.road.scene import load_scene
 
     if (boxes is None) == (video is None):
         raise typer.BadParameter("give one of --boxes FILE and --video FILE")
@@ -78,9 +78,9 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
     """Judge alerts against truth: incidents.json and alerts.json, in pairs."""
-    from vision.evaluate import kinds_table, table
-    from vision.score import read_alerts, read_truth
-    from vision.score import score as judge
+    from vision.recorded.evaluate import kinds_table, table
+    from vision.recorded.score import read_alerts, read_truth
+    from vision.recorded.score import score as judge
 
     if len(pairs) % 2:
         raise typer.BadParameter(f"{len(pairs)} files; give them in pairs: TRUTH ALERTS")
@@ -96,7 +96,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
     """Replay and score every run below the folders; a table by run, profile and kind."""
-    from vision.evaluate import by_profile, evaluate_run, find_runs, kinds_table, score_of, table
+    from vision.recorded.evaluate import by_profile, evaluate_run, find_runs, kinds_table, score_of, table
 
     runs = [evaluate_run(folder) for folder in find_runs(folders)]
     if out is not None:
@@ -119,8 +119,8 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
     """Make a camera file's H_image_to_world from measured places; exit 0 only where the error is known and small."""
-    from vision.calibrate import calibrate as fit
-    from vision.calibrate import read_points
+    from vision.road.calibrate import calibrate as fit
+    from vision.road.calibrate import read_points
 
     image, world = read_points(points)
     made = fit(image, world)

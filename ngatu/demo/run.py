@@ -24,7 +24,7 @@ from ngatu.prepare import clip_file, make_clip
 from ngatu.reaper import adopt_orphans, reap_orphans
 from ngatu.supervisor import Supervisor
 from storage.connect import connect
-from vision.detect import open_detector
+from vision.detection.detect import open_detector
 
 log = logging.getLogger(__name__)
 

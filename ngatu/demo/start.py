@@ -18,7 +18,7 @@ from ngatu.demo.site import DATABASE, DemoStopped, Site
 from ngatu.replay import detector_counts, write_replay
 from ngatu.supervisor import Supervisor
 from storage.migrate import migrate
-from vision.models import find_model
+from vision.detection.models import find_model
 
 log = logging.getLogger(__name__)
 

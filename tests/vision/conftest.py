@@ -10,9 +10,9 @@ import pytest
 from ngatu.home import find_home
 from ngatu.prepare import clip_file, make_clip
 from tests.vision.pictures import car, noisy, street, write_film
-from vision.detect import Detector, open_detector
-from vision.letterbox import Image
-from vision.models import ModelFile, find_model
+from vision.detection.detect import Detector, open_detector
+from vision.detection.models import ModelFile, find_model
+from vision.frames.letterbox import Image
 
 
 @pytest.fixture(scope="session")

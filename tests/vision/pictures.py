@@ -7,8 +7,8 @@ from threading import Event
 import cv2
 import numpy as np
 
-from vision.frame import Frame
-from vision.letterbox import Image
+from vision.frames.frame import Frame
+from vision.frames.letterbox import Image
 
 WIDTH, HEIGHT = 384, 288
 NOISE = 2.0  # grey levels, standard deviation: a sensor's by day

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vision.boxes import BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, TRUCK
-from vision.ground import Array, Ground
-from vision.scene import Scene, parse_scene
+from vision.road.ground import Array, Ground
+from vision.road.scene import Scene, parse_scene
+from vision.tracking.boxes import BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, TRUCK
 
 WIDTH, HEIGHT, FPS = 1280, 720, 10.0
 SIZE = {  # length, width, height in metres

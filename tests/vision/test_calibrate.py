@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from ngatu.cli import build
 from tests.vision.street import camera
-from vision.calibrate import BadPoints, calibrate, from_markings, read_points
-from vision.ground import Array, Ground
+from vision.road.calibrate import BadPoints, calibrate, from_markings, read_points
+from vision.road.ground import Array, Ground
 
 WORLD = np.array([[-4, 12], [4, 12], [-4, 25], [4, 25], [-4, 45], [4, 45], [0, 30]], float)[:, ::-1]
 

@@ -6,9 +6,9 @@ import pytest
 
 from events.traffic import TrafficMinute
 from tests.vision.street import Actor, Faults, drive, flow, frames, road_scene
-from vision.boxes import BUS, CAR, MOTORCYCLE
 from vision.line import Line
-from vision.replay import minutes_of, replay
+from vision.recorded.replay import minutes_of, replay
+from vision.tracking.boxes import BUS, CAR, MOTORCYCLE
 
 GATE: dict[str, object] = {"name": "gate", "kind": "gate", "world": [[40, 9], [40, -9]]}
 

@@ -7,10 +7,10 @@ import pytest
 
 from events.incident import Incident
 from tests.vision.street import HEIGHT, WIDTH, Actor, Way, drive, flow, frames, road_scene
-from vision.boxes import CAR, overlap
-from vision.ground import Array
 from vision.line import Line
-from vision.moment import Picture
+from vision.road.ground import Array
+from vision.rules.moment import Picture
+from vision.tracking.boxes import CAR, overlap
 
 RANDOM = np.random.default_rng(11)
 ASPHALT = np.repeat(np.kron(RANDOM.integers(90, 120, (45, 80)), np.ones((16, 16)))[..., None], 3, axis=2)

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.vision.pictures import street
-from vision.darknet import read_cfg
-from vision.decode import candidates, groups_of, layout_of, suppress
-from vision.detect import Detector, open_detector
+from vision.detection.darknet import read_cfg
+from vision.detection.decode import candidates, groups_of, layout_of, suppress
+from vision.detection.detect import Detector, open_detector
+from vision.detection.models import HINT, ModelFile, find_model, tiny_model
 from vision.errors import ModelError
-from vision.letterbox import Image, letterbox, snug
-from vision.models import HINT, ModelFile, find_model, tiny_model
+from vision.frames.letterbox import Image, letterbox, snug
 
 PEOPLE = [(563, 237, 601, 330), (471, 165, 502, 245), (308, 207, 337, 296)]  # of vtest.avi's tenth frame, by eye
 
@@ -207,7 +207,7 @@ def test_an_open_input_is_as_small_as_the_picture_allows() -> None:
 
 
 def test_a_cfg_is_read_and_a_strange_layer_named(tmp_path: Path) -> None:
-    from vision.darknet import convert
+    from vision.detection.darknet import convert
 
     assert read_cfg("[net]\nwidth=4 # pixels\n\n[shortcut]\nfrom=-3\n") == [
         {"kind": "net", "width": "4"},
@@ -218,7 +218,7 @@ def test_a_cfg_is_read_and_a_strange_layer_named(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    from vision.darknet import convert
+    from vision.detection.darknet import convert
 
     cfg = "[net]\nchannels=3\n[convolutional]\nfilters=2\nsize=1\nstride=1\nactivation=linear\n"
     with pytest.raises(ModelError, match="end too early"):

@@ -12,7 +12,7 @@ from events.incident import Incident, Place
 from tests.vision.pictures import car, frames, noisy, street
 from vision.blur import CELLS, blurred, regions
 from vision.evidence import CLIP_SECONDS, Ring, asks_for_evidence, encode, still, to_jpeg
-from vision.letterbox import Boxes, Image
+from vision.frames.letterbox import Boxes, Image
 
 ID = "01M80D5ZCGTSR49EVXFV84E6PV"
 

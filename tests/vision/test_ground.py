@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.vision.street import camera
-from vision.ground import Ground, fit_ground
-from vision.zones import area, clip_to_picture, convex_hull, depth, distance_to_path, inside
+from vision.road.ground import Ground, fit_ground
+from vision.road.zones import area, clip_to_picture, convex_hull, depth, distance_to_path, inside
 
 HEIGHTS = st.floats(3, 20)
 PITCHES = st.floats(5, 60)

@@ -8,8 +8,8 @@ import pytest
 
 from events.health import Health
 from tests.vision.pictures import Change, frames
+from vision.frames.letterbox import Image
 from vision.health import HealthWatch
-from vision.letterbox import Image
 
 
 def blurred(image: Image) -> Image:

@@ -7,10 +7,10 @@ import pytest
 
 from events.incident import Incident
 from tests.vision.street import Actor, Faults, Way, drive, drive_and_stop, flow, frames, road_scene
-from vision.boxes import BUS, CAR, MOTORCYCLE, PERSON
-from vision.ground import Array
-from vision.replay import replay
-from vision.scene import Scene
+from vision.recorded.replay import replay
+from vision.road.ground import Array
+from vision.road.scene import Scene
+from vision.tracking.boxes import BUS, CAR, MOTORCYCLE, PERSON
 
 MEDIAN: dict[str, object] = {"name": "opening", "kind": "no_uturn", "world": [[40, -4], [70, -4], [70, 4], [40, 4]]}
 KERB: dict[str, object] = {"name": "kerb", "kind": "no_parking", "world": [[15, -9], [90, -9], [90, -7], [15, -7]]}

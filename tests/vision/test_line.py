@@ -13,10 +13,10 @@ from events.fact import to_json
 from events.incident import DECODER, Incident
 from tests.vision.street import Actor, Faults, drive, drive_and_stop, flow, frames, road_scene
 from tests.vision.test_incidents import MEDIAN, crash, uturn
-from vision.boxes import CAR, MOTORCYCLE, PERSON
-from vision.ground import Array
 from vision.line import Line, Told
-from vision.replay import alerts_of, replay
+from vision.recorded.replay import alerts_of, replay
+from vision.road.ground import Array
+from vision.tracking.boxes import CAR, MOTORCYCLE, PERSON
 
 
 @cache

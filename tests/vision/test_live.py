@@ -19,18 +19,18 @@ from ngatu.ports import free_port
 from tests.servers import WaitFor
 from tests.vision.pictures import Given, car, noisy, street
 from tests.vision.streaming import Camera
-from vision.detect import Detector, ModelInfo
+from vision.detection.detect import Detector, ModelInfo
 from vision.errors import SourceError
-from vision.facts import CameraStatus, Fact
-from vision.frame import Frame
-from vision.letterbox import Boxes, Image
-from vision.live import LiveCamera, replay, run_live
-from vision.recording import read_boxes
-from vision.replay import replay as replay_boxes
-from vision.scene import Scene, parse_scene
-from vision.slot import Slots
-from vision.source import Live
-from vision.video import read_video
+from vision.frames.frame import Frame
+from vision.frames.letterbox import Boxes, Image
+from vision.frames.source import Live
+from vision.frames.video import read_video
+from vision.live.facts import CameraStatus, Fact
+from vision.live.loop import LiveCamera, replay, run_live
+from vision.live.slot import Slots
+from vision.recorded.recording import read_boxes
+from vision.recorded.replay import replay as replay_boxes
+from vision.road.scene import Scene, parse_scene
 
 
 class Redness:
@@ -58,7 +58,7 @@ class Redness:
 
 @pytest.fixture(autouse=True)
 def _status_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vision.pulse.STATUS_SECONDS", 1.0)
+    monkeypatch.setattr("vision.live.pulse.STATUS_SECONDS", 1.0)
 
 
 def scene(name: str = "cam", size: tuple[int, int] = (384, 288)) -> Scene:

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from ngatu.cli import build
 from tests.vision.pictures import car, noisy, street
+from vision.detection.model_verbs import check, export, get, listed, train, validate
+from vision.detection.models import HINT, ModelFile, find_model
+from vision.detection.runtimes import installed
 from vision.errors import ModelError
-from vision.letterbox import Image
-from vision.model_verbs import check, export, get, listed, train, validate
-from vision.models import HINT, ModelFile, find_model
-from vision.runtimes import installed
+from vision.frames.letterbox import Image
 
 stack = pytest.mark.skipif(installed("ultralytics"), reason="says what is missing where ultralytics is missing")
 

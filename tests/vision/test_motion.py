@@ -1,8 +1,8 @@
 import numpy as np
 
 from tests.vision.pictures import car, frames, noisy, street
-from vision.letterbox import Image
-from vision.motion import LONGEST, Gate
+from vision.frames.letterbox import Image
+from vision.frames.motion import LONGEST, Gate
 
 
 def opened(pictures: list[Image], rate: float = 10.0) -> list[bool]:

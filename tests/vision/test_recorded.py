@@ -14,8 +14,8 @@ from events.incident import Incident
 from ngatu.bench_vision import measure
 from ngatu.cli import build
 from tests.vision.pictures import car, street, write_film
-from vision.detect import NetworkDetector, open_detector
-from vision.models import ModelFile
+from vision.detection.detect import NetworkDetector, open_detector
+from vision.detection.models import ModelFile
 
 WHOLE = [[0, 0], [768, 0], [768, 576], [0, 576]]
 

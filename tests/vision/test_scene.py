@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from vision.scene import BadScene, load_scene, parse_scene
+from vision.road.scene import BadScene, load_scene, parse_scene
 
 SQUARE = [[100, 100], [300, 100], [300, 300], [100, 300]]
 PLAIN: dict[str, object] = {

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from ngatu.commands.vision import app
 from tests.vision.street import Actor, drive_and_stop, flow, frames, road_scene
-from vision.boxes import CAR
 from vision.errors import VisionError
-from vision.score import AlertRecord, Truth, TruthIncident, read_alerts, read_truth, score
+from vision.recorded.score import AlertRecord, Truth, TruthIncident, read_alerts, read_truth, score
+from vision.tracking.boxes import CAR
 
 STOPPED = TruthIncident(type="stopped_vehicle", start=100, end=160, x=50, y=-3)
 

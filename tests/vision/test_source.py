@@ -8,9 +8,9 @@ import pytest
 
 from tests.vision.pictures import car, street, write_film
 from vision.errors import SourceError
-from vision.live import thinned
-from vision.source import Arrival, Live, Pace, Pushed, open_source
-from vision.video import read_video
+from vision.frames.source import Arrival, Live, Pace, Pushed, open_source
+from vision.frames.video import read_video
+from vision.live.loop import thinned
 
 
 class Hands:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vision.detect import open_detector
+from vision.detection.detect import open_detector
 from vision.errors import ModelError
 
 pytestmark = [

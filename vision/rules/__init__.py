@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from events.incident import IncidentKind
-from vision.moment import Finding, Moment
+from vision.road.scene import Scene
 from vision.rules import (
     collision,
     congestion,
@@ -16,7 +16,7 @@ from vision.rules import (
     stopped_vehicle,
     wrong_way,
 )
-from vision.scene import Scene
+from vision.rules.moment import Finding, Moment
 
 Rule = Callable[[Moment], Iterable[Finding]]
 

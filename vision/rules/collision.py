@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from vision.boxes import LENGTH_M, NAMES
-from vision.moment import Finding, Moment
-from vision.queueing import is_crowded, is_held, sees_ahead
+from vision.rules.moment import Finding, Moment
+from vision.rules.queueing import is_crowded, is_held, sees_ahead
 from vision.rules.stopped_vehicle import SEEN_S, is_allowed
-from vision.standing import Stand
+from vision.tracking.boxes import LENGTH_M, NAMES
+from vision.tracking.standing import Stand
 
 STAYED_S: Final = 4.0  # a scare is over by then
 # Speed a second before rest that usual braking cannot shed: AASHTO 2018 gives 3.4 m/s² for most drivers, 4.5 at most,

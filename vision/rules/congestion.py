@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from vision.moment import Finding, Moment
-from vision.queueing import CYCLE_S
-from vision.scene import Scene, Zone
-from vision.trail import Track
-from vision.zones import inside
+from vision.road.scene import Scene, Zone
+from vision.road.zones import inside
+from vision.rules.moment import Finding, Moment
+from vision.rules.queueing import CYCLE_S
+from vision.tracking.trail import Track
 
 VEHICLES: Final = 6  # on LENGTH_M of a carriageway of two lanes,
 LENGTH_M: Final = 60.0

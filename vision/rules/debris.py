@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.boxes import cover, feet, overlap
-from vision.ground import Array
-from vision.moment import Finding, Moment, Picture
-from vision.scene import Scene
-from vision.trail import PLACE
-from vision.zones import Flags, distance_to_path
+from vision.road.ground import Array
+from vision.road.scene import Scene
+from vision.road.zones import Flags, distance_to_path
+from vision.rules.moment import Finding, Moment, Picture
+from vision.tracking.boxes import cover, feet, overlap
+from vision.tracking.trail import PLACE
 
 EVERY_S: Final = 1.0  # what lies still need not be looked at more often
 WIDTH_PX: Final = 480  # of the reduced picture: half a metre at 60 m still covers several pixels

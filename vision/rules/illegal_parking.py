@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from vision.boxes import NAMES
-from vision.moment import Finding, Moment
+from vision.rules.moment import Finding, Moment
 from vision.rules.stopped_vehicle import PRESENT, SEEN_S, SURE, is_allowed
+from vision.tracking.boxes import NAMES
 
 PARKED_S: Final = 60.0  # stopping to load or let somebody off is no parking (Vienna Convention 1968, article 1k)
 STOPPED_S: Final = 10.0  # where even stopping is forbidden

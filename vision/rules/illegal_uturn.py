@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from vision.boxes import NAMES
-from vision.ground import Array
-from vision.moment import Finding, Moment
-from vision.trail import PLACE, SPEED, T, Track, fit_line
-from vision.zones import along_across, depth, inside
+from vision.road.ground import Array
+from vision.road.zones import along_across, depth, inside
+from vision.rules.moment import Finding, Moment
+from vision.tracking.boxes import NAMES
+from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line
 
 TURN_S: Final = 12.0  # turning round takes 4 to 8 s, with a wait for a gap
 LEG_S: Final = 1.0  # each way must last so long to be a way

@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from vision.boxes import LENGTH_M, NAMES
-from vision.ground import Array
-from vision.moment import Finding, Moment
-from vision.queueing import CROWD_M, sees_ahead
-from vision.trail import KLASS, PLACE, SPEED, T, Track, fit_line
-from vision.zones import along_across
+from vision.road.ground import Array
+from vision.road.zones import along_across
+from vision.rules.moment import Finding, Moment
+from vision.rules.queueing import CROWD_M, sees_ahead
+from vision.tracking.boxes import LENGTH_M, NAMES
+from vision.tracking.trail import KLASS, PLACE, SPEED, T, Track, fit_line
 
 TIME_TO_COLLISION_S: Final = 1.5  # Hydén 1987, van der Horst 1990: below this an encounter is a conflict
 BRAKING_MPS2: Final = 4.5  # harder than drivers brake unless they must (AASHTO 2018)

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from vision.boxes import PERSON
-from vision.ground import Array
-from vision.moment import Finding, Moment
-from vision.trail import PLACE, SCORE, T, Track, unbroken
+from vision.road.ground import Array
+from vision.rules.moment import Finding, Moment
+from vision.tracking.boxes import PERSON
+from vision.tracking.trail import PLACE, SCORE, T, Track, unbroken
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
 WALKED_M: Final = 0.8  # a step: a false box that sticks takes none

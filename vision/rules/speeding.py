@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from vision.boxes import NAMES
-from vision.moment import Finding, Moment
-from vision.trail import PLACE, T, Track, fit_line, is_steady, leaps
+from vision.rules.moment import Finding, Moment
+from vision.tracking.boxes import NAMES
+from vision.tracking.trail import PLACE, T, Track, fit_line, is_steady, leaps
 
 OVER: Final = 1.2  # times the limit: what an operator looks at; slower offenders are statistics, in the traffic counts
 SCALE_ERROR: Final = 0.03  # what a calibration from a map or lane markings gets wrong in length

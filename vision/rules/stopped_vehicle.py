@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from vision.boxes import BUS, NAMES
-from vision.ground import Array
-from vision.moment import Finding, Moment
-from vision.queueing import CYCLE_S, is_crowded, sees_ahead, waits_at_line
-from vision.standing import Stand
+from vision.road.ground import Array
+from vision.rules.moment import Finding, Moment
+from vision.rules.queueing import CYCLE_S, is_crowded, sees_ahead, waits_at_line
+from vision.tracking.boxes import BUS, NAMES
+from vision.tracking.standing import Stand
 
 STOPPED_S: Final = (
     10.0  # letting somebody off takes less; National Highways' stopped vehicle radar must tell within 20 s

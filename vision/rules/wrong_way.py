@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from vision.boxes import NAMES
-from vision.ground import Array
-from vision.moment import Finding, Moment
-from vision.queueing import CROWD_M
-from vision.scene import Zone
-from vision.trail import PLACE, SPEED, T, Track, fit_line, is_steady
+from vision.road.ground import Array
+from vision.road.scene import Zone
+from vision.rules.moment import Finding, Moment
+from vision.rules.queueing import CROWD_M
+from vision.tracking.boxes import NAMES
+from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line, is_steady
 
 AGAINST_S: Final = 2.0  # a turn is over, or has become wrong-way driving, after this time
 AGAINST_M: Final = 6.0  # and it takes more than a car's length

@@ -1,0 +1,1 @@
+"""Pictures in, boxes out: the models and what runs them."""

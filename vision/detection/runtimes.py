@@ -1,0 +1,193 @@
+"""What runs a network: ONNX Runtime and OpenVINO, each behind `infer(canvas) -> raw output`."""
+
+import ast
+import importlib.util
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, Literal
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from vision.detection.onnx_file import is_onnx
+from vision.errors import ModelError
+from vision.frames.letterbox import Image
+
+log = logging.getLogger(__name__)
+
+Runtime = Literal["onnxruntime", "openvino", "ultralytics"]
+Shape = tuple[int | None, ...]
+Infer = Callable[[Image], NDArray[np.float32]]
+METADATA: Final = ("names", "imgsz", "stride", "hint", "name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """An opened network. Open dimensions of its shapes are None.
+
+    Each of `lanes` takes (height, width, 3) uint8 BGR of the input's size and returns the first output without its
+    batch dimension, valid until that lane's next call. Lanes may work at once, each on one thread of the processor:
+    two pictures on a thread each are done sooner than one after the other on both, and none waits for a busy core.
+    """
+
+    runtime: Runtime
+    input_shape: Shape  # (1, 3, height, width)
+    output_shape: Shape
+    lanes: tuple[Infer, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def installed(package: str) -> bool:
+    """Whether `package` can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
+
+
+def open_onnxruntime(path: Path, threads: int) -> Network:
+    """Open an .onnx file in ONNX Runtime.
+
+    Raises:
+        ModelError: it is no ONNX network, or needs what this runtime has not.
+    """
+    import onnxruntime  # noqa: PLC0415 - half a second, and an edge box may do without
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # errors; the exception says the rest
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(f"{path}: not a network that ONNX Runtime can open: {_first_line(error)}") from error
+    (source, *_), (output, *_) = session.get_inputs(), session.get_outputs()
+
+    def infer(canvas: Image) -> NDArray[np.float32]:
+        blob = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
+        result: NDArray[np.float32] = session.run([output.name], {source.name: blob})[0][0]
+        return result
+
+    return Network(
+        runtime="onnxruntime",
+        input_shape=_open_shape(source.shape),
+        output_shape=_open_shape(output.shape),
+        lanes=(infer,) * threads,
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
+    )
+
+
+def open_openvino(path: Path, threads: int) -> Network:
+    """Open an .onnx file, or a folder with an .xml and a .bin, in OpenVINO. Its input's size may be open.
+
+    Raises:
+        ModelError: it is no network, or needs what this runtime has not.
+    """
+    import openvino  # noqa: PLC0415 - half a second, and an edge box may do without
+
+    core = openvino.Core()
+    if path.is_file() and not is_onnx(path):  # OpenVINO would try every other format, loudly
+        raise ModelError(f"{path}: not an ONNX network, or not a whole one")
+    try:
+        model = core.read_model(_xml(path) if path.is_dir() else path)
+        source, output = model.input(0).partial_shape, model.output(0).partial_shape
+    except RuntimeError as error:
+        raise ModelError(f"{path}: not a network that OpenVINO can open: {_first_line(error)}") from error
+    compiled: dict[tuple[int, int], Any] = {}
+    compiling = Lock()
+
+    def lane() -> Infer:
+        requests: dict[tuple[int, int], Any] = {}
+
+        def infer(canvas: Image) -> NDArray[np.float32]:
+            height, width = canvas.shape[:2]
+            request = requests.get((height, width))
+            if request is None:
+                with compiling:
+                    if (height, width) not in compiled:
+                        compiled[height, width] = _compile(core, model, height, width, threads)
+                request = requests[height, width] = compiled[height, width].create_infer_request()
+            request.infer({0: canvas[None]}, share_inputs=True, share_outputs=True)
+            result: NDArray[np.float32] = request.get_output_tensor(0).data[0]
+            return result
+
+        return infer
+
+    return Network(
+        runtime="openvino",
+        input_shape=tuple(d.get_length() if d.is_static else None for d in source),
+        output_shape=tuple(d.get_length() if d.is_static else None for d in output),
+        lanes=tuple(lane() for _ in range(threads + 1)),
+        metadata=_folder_metadata(path) if path.is_dir() else _onnx_metadata(model),
+    )
+
+
+def _compile(core: Any, model: Any, height: int, width: int, threads: int) -> Any:
+    """`model` for pictures as they are: the change to planes, RGB and 0..1 becomes part of the graph."""
+    from openvino import Layout, Type, preprocess  # noqa: PLC0415 - as above
+
+    model = model.clone()
+    model.reshape({0: [1, 3, height, width]})
+    steps = preprocess.PrePostProcessor(model)
+    picture = steps.input(0)
+    picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+    picture.tensor().set_color_format(preprocess.ColorFormat.BGR)
+    picture.preprocess().convert_color(preprocess.ColorFormat.RGB).convert_element_type(Type.f32).scale(255.0)
+    picture.model().set_layout(Layout("NCHW"))
+    wishes = {"NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    return core.compile_model(steps.build(), "CPU", wishes)
+
+
+def _xml(folder: Path) -> Path:
+    found = sorted(folder.glob("*.xml"))
+    if not found:
+        raise ModelError(f"{folder}: no .xml in the folder: name one that `ngatu models export` wrote for OpenVINO")
+    return found[0]
+
+
+def _folder_metadata(folder: Path) -> dict[str, str]:
+    try:
+        raw = yaml.safe_load((folder / "metadata.yaml").read_text())
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(f"{folder / 'metadata.yaml'}: {_first_line(error)}") from error
+    return {key: str(raw[key]) for key in METADATA if key in raw}
+
+
+def _onnx_metadata(model: Any) -> dict[str, str]:
+    return {
+        key: str(model.get_rt_info(["framework", key]).value)
+        for key in METADATA
+        if model.has_rt_info(["framework", key])
+    }
+
+
+def class_names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The classes that the model's metadata names, in order; None where it names none.
+
+    Raises:
+        ModelError: the entry is there, and unreadable.
+    """
+    if "names" not in metadata:
+        return None
+    try:
+        named = ast.literal_eval(metadata["names"])
+    except (ValueError, SyntaxError) as error:
+        raise ModelError(f"the metadata's class names cannot be read: {metadata['names'][:60]!r}") from error
+    if isinstance(named, dict):
+        named = [named[number] for number in sorted(named)]
+    return tuple(str(name) for name in named)
+
+
+def _open_shape(shape: list[Any]) -> Shape:
+    return tuple(d if isinstance(d, int) else None for d in shape)
+
+
+def _first_line(error: Exception) -> str:
+    """What `error` says, in one line: runtimes fill pages, with their source files' names first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    noise = ("Exception from", "Check '", "src/")
+    telling = [line for line in lines if not line.startswith(noise)] or lines or ["?"]
+    return telling[0][:200]

@@ -1,0 +1,1 @@
+"""The live loop: capture ∥ detect ∥ judge, several cameras on one detector."""

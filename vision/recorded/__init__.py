@@ -1,0 +1,1 @@
+"""Recorded input through the same line, and how good its alerts were."""

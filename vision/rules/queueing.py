@@ -1,0 +1,93 @@
+"""Who stands because of others: queues, red lights, jams."""
+
+from typing import Final
+
+import numpy as np
+
+from vision.road.ground import Array
+from vision.road.scene import Scene, Zone
+from vision.road.zones import along_across
+from vision.tracking.standing import Stand
+
+AHEAD_M: Final = 15.0  # whoever stands this close behind another standing vehicle queues: two car lengths and a gap
+LANE_M: Final = (
+    2.0  # sideways distance within which vehicles share a lane: lanes are 2.75 to 3.5 m wide (TCVN 104:2007)
+)
+BESIDE_M: Final = 3.0  # who stands this little further back stands beside
+ROAD_M: Final = 8.0  # sideways: two lanes and a bit
+TOUCHING_M: Final = 6.0  # vehicles that came to rest this near one another may have met: neither explains the other,
+TOUCHING_S: Final = 3.0  # if they did so together
+CYCLE_S: Final = 120.0  # who stands at a stop line for longer does not wait for the light: the longest cycles (HCM)
+CROWD: Final = 2  # others standing around make it a jam
+CROWD_M: Final = 30.0
+
+
+def is_held(stand: Stand, stands: tuple[Stand, ...], heading: Array) -> bool:
+    """Whether others stand before it in its lane, longer than it does, or beside it, or a jam is ahead."""
+    others = [other for other in stands if other is not stand]
+    jam = sum(_is_further_on(other, stand, heading) for other in others) >= CROWD
+    return jam or any(_holds(other, stand, heading) for other in others)
+
+
+def _is_further_on(other: Stand, stand: Stand, heading: Array) -> bool:
+    """What stands ahead, on whichever lane, stands for a reason that is not this one."""
+    ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
+    return TOUCHING_M < ahead / stand.shrink < CROWD_M and aside < ROAD_M
+
+
+def _holds(other: Stand, stand: Stand, heading: Array) -> bool:
+    ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
+    ahead /= stand.shrink
+    before = 0 < ahead < AHEAD_M and aside < LANE_M and other.since <= stand.since
+    beside = abs(ahead) < BESIDE_M and LANE_M <= aside < ROAD_M
+    met = stand.distance(other.place) < TOUCHING_M and abs(other.since - stand.since) < TOUCHING_S
+    return beside or (before and not met)
+
+
+def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:
+    """Whether so many others stand around that it is a jam, whatever is ahead."""
+    others = [other for other in stands if other is not stand and other not in but]
+    return sum(stand.distance(other.place) < CROWD_M for other in others) >= CROWD
+
+
+def note_held(at: float, stands: tuple[Stand, ...], lanes: tuple[Zone, ...]) -> None:
+    """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will.
+
+    One that was not seen to arrive is taken to have come along its lane, and to be part of any jam that it stands in.
+    """
+    for stand in stands:
+        heading = stand.heading if stand.heading is not None else _lane_of(stand, lanes)
+        held = heading is not None and is_held(stand, stands, heading)
+        if held or (not stand.arrived and is_crowded(stand, stands)):
+            stand.free_since = at
+
+
+def _lane_of(stand: Stand, lanes: tuple[Zone, ...]) -> Array | None:
+    return next((lane.direction for lane in lanes if stand.depths[lane.name] >= 0), None)
+
+
+def waits_at_line(stand: Stand, lines: tuple[Zone, ...], heading: Array) -> bool:
+    """Whether it stands before a stop line, near enough to wait for the light."""
+    return any(0 <= _reach(stand, line, heading) < AHEAD_M for line in lines)
+
+
+def _reach(stand: Stand, line: Zone, heading: Array) -> float:
+    """Metres straight ahead to the line (its bumper may be over it by one); -1 where it lies elsewhere."""
+    a, b = line.shape
+    turn = np.column_stack((heading, a - b))
+    if abs(np.linalg.det(turn)) < 1e-9:
+        return -1.0
+    ahead, share = np.linalg.solve(turn, a - stand.place)
+    metres = float(ahead) * stand.scale / stand.shrink
+    return max(metres, 0.0) if -0.1 <= share <= 1.1 and metres > -2.0 else -1.0
+
+
+def sees_ahead(scene: Scene, place: Array, box: Array, heading: Array) -> bool:
+    """Whether a vehicle standing AHEAD_M before this one would be seen: in the picture, not behind it."""
+    if scene.ground is None:
+        return True
+    (u, v) = scene.ground.to_image((place + AHEAD_M * heading)[None])[0]
+    x1, y1, x2, y2 = box
+    inside = 0 <= u <= scene.width and 0 <= v <= scene.height
+    clear = abs(v - y2) > 0.5 * (y2 - y1) or abs(u - (x1 + x2) / 2) > x2 - x1
+    return bool(inside and clear)

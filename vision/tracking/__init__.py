@@ -1,0 +1,1 @@
+"""Boxes to things that move, and to things that stand."""

@@ -1,0 +1,217 @@
+"""Boxes to tracks: a library tracker gives the numbers, a Kalman filter per track gives place and speed."""
+
+from typing import Final
+
+import numpy as np
+import supervision as sv
+from trackers import BIoU, ByteTrackTracker
+
+from vision.road.ground import Array
+from vision.road.scene import Scene
+from vision.road.zones import Flags
+from vision.tracking import kinematics
+from vision.tracking.boxes import PERSON, feet
+from vision.tracking.trail import PLACE, T, Track
+
+COAST_S: Final = 2.0  # an object may be hidden this long and keep its number: a bus at 20 km/h hides it for 2 s
+CERTAIN: Final = 0.4  # boxes from this score on start tracks; weaker ones keep them alive (ByteTrack)
+STITCH_S: Final = 4.0  # and a new number may take up its track so long after, when it is where that was going
+STITCH_M: Final = 6.0  # but not further off than this: a car's length and a gap
+USUAL_FPS: Final = 10.0
+EDGE_PX: Final = 3.0  # a box that comes this near the edge of the picture is cut by it
+CUT: Final = 20.0  # times less sure is where it stands
+SAME_SIZE: Final = (0.6, 1.6)  # ratio of box heights that a few seconds of driving can make
+JUMP: Final = 18.4  # 99.99 % of chi-square with 2 degrees of freedom: a box so far off belongs to another object,
+JUMP_M: Final = 1.5  # unless it is this near: a box that is cut or swollen, not another one
+BUFFER: Final = (
+    0.3  # boxes are matched as if so much larger: a motorcycle is narrower than its box wanders (C-BIoU, Yang 2023)
+)
+LEAST_OVERLAP: Final = 0.1  # of a box and where its track was expected, ByteTrack's own default
+USUAL_JITTER: Final = 0.04  # share of a box's height, standard deviation, until the camera's own has been measured
+CHI2_MEDIAN: Final = 1.386  # of chi-square with 2 degrees of freedom
+JITTER_MEMORY: Final = 2000  # boxes over which the camera's own jitter is averaged
+
+
+class Tracks:
+    """All tracks of one camera; every number and filter lives in this instance."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._ground = scene.ground
+        self._size = scene.width, scene.height
+        self._tracker = ByteTrackTracker(
+            lost_track_buffer=round(COAST_S * 30),  # counted in frames at 30 a second, whatever the camera's rate
+            frame_rate=scene.fps or USUAL_FPS,
+            track_activation_threshold=CERTAIN,
+            high_conf_det_threshold=CERTAIN,
+            minimum_iou_threshold=LEAST_OVERLAP,
+            iou=BIoU(buffer_ratio=BUFFER),
+        )
+        self._tracks: list[Track] = []
+        self._owner: dict[int, Track] = {}  # by the library's number
+        self._count = 0
+        self.jitter = USUAL_JITTER
+
+    def step(self, at: float, boxes: Array) -> tuple[Track, ...]:
+        """Take a frame's boxes (n, 6) in; the tracks seen in it, but those that the picture's edge cuts."""
+        rows, numbers = self._assign(at, boxes)
+        self._tracks = [track for track in self._tracks if at - track.seen <= STITCH_S]
+        self._owner = {number: track for number, track in self._owner.items() if at - track.seen <= STITCH_S}
+        if not rows:
+            return ()
+        found = boxes[rows]
+        places = self._places(found)
+        whole = self._whole(found)
+        noise = kinematics.place_noise(found, self.jitter, self._ground)
+        noise[~whole] *= CUT**2
+        expected = self._expect(at)
+        seen = self._own(at, numbers, found, _distances(self._tracks, expected, places, noise))
+        self._advance(seen, found, places, noise, expected)
+        self._remember(at, seen, found, places, noise, whole)
+        for track, error in zip(seen, np.sqrt(np.linalg.eigvalsh(noise)[:, -1]), strict=True):
+            track.place_error = float(error) * track.scale
+        return tuple(track for track, seen_whole in zip(seen, whole, strict=True) if seen_whole)
+
+    def _assign(self, at: float, boxes: Array) -> tuple[list[int], list[int]]:
+        """The library's word: rows of `boxes` and a number for each."""
+        found = self._tracker.update(
+            sv.Detections(xyxy=boxes[:, :4], confidence=boxes[:, 4], data={"row": np.arange(len(boxes))}),
+            timestamp=at,
+        )
+        if found.tracker_id is None or not len(found):
+            return [], []
+        pairs = sorted(
+            (int(number), int(row))
+            for number, row in zip(found.tracker_id, found.data["row"], strict=True)
+            if number >= 0
+        )
+        return [row for _, row in pairs], [number for number, _ in pairs]
+
+    def _expect(self, at: float) -> tuple[Array, Array]:
+        """Where every remembered track should be now."""
+        if not self._tracks:
+            return np.empty((0, 4)), np.empty((0, 4, 4))
+        means, covs = np.array([track.mean for track in self._tracks]), np.array([track.cov for track in self._tracks])
+        dt = np.array([at - track.seen for track in self._tracks])
+        return kinematics.predict(means, covs, dt, np.array([track.scale for track in self._tracks]))
+
+    def _own(self, at: float, numbers: list[int], boxes: Array, off: tuple[Array, Array]) -> list[Track]:
+        """Our track for each of the library's numbers.
+
+        The library matches by overlap in the picture; where that would make a track jump on the road, its number has
+        gone over to another object. What has lost its number goes on with the track that was expected there.
+        """
+        index = {id(track): n for n, track in enumerate(self._tracks)}
+        owned: list[Track | None] = [self._owner.get(number) for number in numbers]
+        for row, track in enumerate(owned):
+            if track is not None and _jumps(off, row, index[id(track)]):
+                owned[row] = None
+        taken = {id(track) for track in owned if track is not None}
+        for row, box in enumerate(boxes):
+            if owned[row] is None:
+                owned[row] = self._take_up(at, row, box, off, taken)
+                taken.add(id(owned[row]))
+        tracks = [track for track in owned if track is not None]
+        self._owner = {n: t for n, t in self._owner.items() if id(t) not in taken} | dict(
+            zip(numbers, tracks, strict=True)
+        )
+        return tracks
+
+    def _take_up(self, at: float, row: int, box: Array, off: tuple[Array, Array], taken: set[int]) -> Track:
+        """The lost track that should be where this box is, or a new one."""
+        sigmas2, metres = off
+        fitting = [
+            (float(sigmas2[row, n]), n)
+            for n, track in enumerate(self._tracks)
+            if id(track) not in taken
+            and sigmas2[row, n] < kinematics.SURPRISE
+            and metres[row, n] < STITCH_M
+            and track.is_person == (int(box[5]) == PERSON)
+            and SAME_SIZE[0] < _height(box) / _height(track.box) < SAME_SIZE[1]
+        ]
+        if fitting:
+            return self._tracks[min(fitting)[1]]
+        self._count += 1
+        return Track(self._count, at, calibrated=self._ground is not None)
+
+    def _advance(
+        self, tracks: list[Track], boxes: Array, places: Array, noise: Array, expected: tuple[Array, Array]
+    ) -> None:
+        for track, box in zip(tracks, boxes, strict=True):
+            track.vote(int(box[5]), float(box[4]))
+            if self._ground is None:
+                track.rescale(box)
+        scale = np.array([track.scale for track in tracks])
+        means, covs = kinematics.start(places, noise, scale)
+        index = {id(track): n for n, track in enumerate(self._tracks)}
+        rows = [row for row, track in enumerate(tracks) if id(track) in index]
+        known = [index[id(tracks[row])] for row in rows]
+        means[rows], covs[rows] = kinematics.correct(expected[0][known], expected[1][known], places[rows], noise[rows])
+        for track, mean, cov in zip(tracks, means, covs, strict=True):
+            track.mean, track.cov = mean, cov
+        self._tracks += [track for track in tracks if id(track) not in index]
+
+    def _remember(
+        self, at: float, tracks: list[Track], boxes: Array, places: Array, noise: Array, whole: Flags
+    ) -> None:
+        widths = self._widths(boxes)
+        for n, track in enumerate(tracks):
+            track.half_width = widths[n] / 2 * track.scale
+            if whole[n]:
+                track.see(at, boxes[n], places[n])
+                self._measure_jitter(track, places[n], noise[n])
+            else:
+                track.glimpse(at, boxes[n])
+
+    def _whole(self, boxes: Array) -> Flags:
+        """(n,) False for boxes that the picture's edge cuts: where they touch the road is not seen."""
+        width, height = self._size
+        return np.asarray((boxes[:, 0] > EDGE_PX) & (boxes[:, 2] < width - EDGE_PX) & (boxes[:, 3] < height - EDGE_PX))
+
+    def _widths(self, boxes: Array) -> Array:
+        """(n,) length of each box's lower edge on the scene's plane."""
+        if self._ground is None:
+            return boxes[:, 2] - boxes[:, 0]
+        corners = (self._ground.to_world(boxes[:, (side, 3)]) for side in (0, 2))
+        widths: Array = np.linalg.norm(np.subtract(*corners), axis=1)
+        return np.nan_to_num(widths, nan=0.0)
+
+    def _places(self, boxes: Array) -> Array:
+        if self._ground is None:
+            return feet(boxes)
+        places = self._ground.to_world(feet(boxes))
+        return np.where(np.isfinite(places), places, 1e4)  # above the horizon: nowhere near any zone
+
+    def _measure_jitter(self, track: Track, place: Array, noise: Array) -> None:
+        """Learn how far boxes wander: half a second apart their errors are new, and steady driving cancels out.
+
+        The bend of three places has chi-square length, with 2 degrees of freedom, where the noise is right; the jitter
+        follows its median, which braking and mistakes hardly move.
+        """
+        rows = track.trail.last(1.1)
+        if len(rows) < 3 or rows[-1, T] - rows[0, T] < 0.9:
+            return
+        middle = rows[np.searchsorted(rows[:, T], rows[-1, T] - 0.5)]
+        share = (middle[T] - rows[0, T]) / (rows[-1, T] - rows[0, T])
+        bend = middle[PLACE] - rows[0, PLACE] - share * (place - rows[0, PLACE])
+        variance = 1 + share**2 + (1 - share) ** 2
+        length2 = float(bend @ np.linalg.solve(noise, bend)) / variance
+        step = self.jitter / JITTER_MEMORY * 4
+        self.jitter = min(max(self.jitter + (step if length2 > CHI2_MEDIAN else -step), 0.01), 0.15)
+
+
+def _distances(tracks: list[Track], expected: tuple[Array, Array], places: Array, noise: Array) -> tuple[Array, Array]:
+    """(boxes, tracks) squared Mahalanobis distance, and metres, from where each track should be."""
+    means, covs = expected
+    off = places[:, None, :] - means[None, :, :2]
+    total = covs[None, :, :2, :2] + noise[:, None]
+    sigmas2 = np.einsum("nmi,nmij,nmj->nm", off, np.linalg.inv(total), off)
+    return sigmas2, np.hypot(off[..., 0], off[..., 1]) * np.array([track.scale for track in tracks])
+
+
+def _jumps(off: tuple[Array, Array], row: int, column: int) -> bool:
+    sigmas2, metres = off
+    return bool(sigmas2[row, column] > JUMP and metres[row, column] > JUMP_M)
+
+
+def _height(box: Array) -> float:
+    return max(float(box[3] - box[1]), 1.0)
