@@ -12,6 +12,16 @@ TO_NULL: Final = 1.3
 STEADY_P99_S: Final = 0.5
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What Airflow and the console did while a rate was held."""
+
+    quarters: int  # 15-minute aggregates that Airflow landed
+    asked: int  # times that a planner's page was asked for, four questions each
+    refused: int  # questions without a good answer
+    p50_s: float  # for the four together
+    p99_s: float
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One batch size, sent one way."""
 
@@ -34,11 +44,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     latency_p50_s: float | None  # publish → the device knows that it is committed; None: foreign devices are not told
     latency_p99_s: float | None
     load: float  # of the machine when the run began: processes that wanted to run
+    beside: Beside | None = None  # None: ingest was alone
 
     @property
     def good(self) -> bool:
         """Whether the goal of its batch size is met."""
-        if self.lost or self.doubled:
+        if self.lost or self.doubled or (self.beside and self.beside.refused):
             return False
         if self.ratio_to_copy is None or self.ratio_to_null_consumer is None:  # a rate that was held
             return self.latency_p99_s is not None and self.latency_p99_s <= STEADY_P99_S
@@ -65,7 +76,15 @@ def headline(runs: list[Run]) -> dict[str, float]:
 def as_table(runs: list[Run]) -> str:
     """Lay out the figures for a terminal."""
     headers = "per message|sender|readings/s|messages/s|lost|of COPY|of null|p50 s|p99 s|RSS MB|load|cpu share"
-    return table(headers.split("|"), [_cells(run) for run in runs])
+    beside = [f"\n{_told(run.beside)}" for run in runs if run.beside]
+    return table(headers.split("|"), [_cells(run) for run in runs]) + "".join(beside)
+
+
+def _told(beside: Beside) -> str:
+    return (
+        f"beside it: {beside.quarters:,} 15-minute aggregates landed; the console asked {beside.asked} times, "
+        f"{beside.refused} refused, answers p50 {beside.p50_s:.2f} s, p99 {beside.p99_s:.2f} s"
+    )
 
 
 def _cells(run: Run) -> list[object]:

@@ -12,7 +12,7 @@ from ingest.mqtt import commands
 from storage.readings import ReadingColumns
 
 STREAM: Final = "01JBENCH{run:06X}{device:012d}"
-STEP: Final = 0.25  # seconds between the messages of one device
+STEP: Final = 0.25
 PACKET_IDS: Final = 60_000
 
 
@@ -25,6 +25,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     numbered: bool  # with our envelope; otherwise as devices send that are not ours
     began: float  # Unix seconds of the first reading
     run: int  # tells the streams of different runs apart
+    step: float = STEP  # seconds between the messages of one device
 
     def device(self, number: int) -> str:
         """Name of a device."""
@@ -38,8 +39,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         """Message `k` as an MQTT packet."""
         turn, device = divmod(k, self.devices)
         name, per = self.device(device), self.readings_per_message
-        at = self.began + turn * STEP
-        records = [f'{{"n":"s/{i}","t":{i * STEP / per:.6f},"v":{_value(k, i)}}}' for i in range(1, per)]
+        at = self.began + turn * self.step
+        records = [f'{{"n":"s/{i}","t":{i * self.step / per:.6f},"v":{_value(k, i)}}}' for i in range(1, per)]
         first = f'{{"bn":"{name}/","bt":{at:.6f},"n":"s/0","u":"Cel","v":{_value(k, 0)}}}'
         return commands.publish(
             f"ngatu/v1/{name}/readings",
@@ -62,7 +63,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
             k, i = np.divmod(row, per)
             turn, device = np.divmod(k, self.devices)
             yield ReadingColumns(
-                at=np.rint((self.began + turn * STEP + i * STEP / per) * 1e6).astype(np.int64),
+                at=np.rint((self.began + turn * self.step + i * self.step / per) * 1e6).astype(np.int64),
                 received=np.full(len(row), received),
                 value=(k % 1000 + i / 8).astype(np.float64),
                 series_id=(device * per + i + 1).astype(np.int32),

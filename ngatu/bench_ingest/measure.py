@@ -4,11 +4,13 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, NamedTuple
 
 import msgspec
 import psutil
 
+from ngatu.bench_ingest.company import Company, asking, beside, company
 from ngatu.bench_ingest.figures import Run
 from ngatu.bench_ingest.load import STEP, Load
 from ngatu.bench_ingest.null_consumer import Duty
@@ -27,6 +29,13 @@ FOREIGN_MESSAGES: Final = 100_000  # at most: nobody confirms them, so they must
 NAMES: Final = {True: "ours", False: "foreign"}
 
 
+class Limits(NamedTuple):
+    """What others reach on the same servers; None: not measured."""
+
+    copy_per_s: float | None = None  # rows by bare COPY
+    null_per_s: float | None = None  # messages that paho acknowledges
+
+
 def measure(*, sizes: list[int], devices: int, seconds: float, processes: int, foreign: bool) -> list[Run]:
     """Measure each batch size at saturation.
 
@@ -41,28 +50,39 @@ def measure(*, sizes: list[int], devices: int, seconds: float, processes: int, f
     with servers() as place:
         for per in sizes:
             load = _load(per, devices, seconds, len(runs))
-            copy, null = _bare_copy(place, load), _null_consumer(place, load)
-            log.info("limits readings_per_message=%d copy=%.0f null=%.0f", per, copy, null)
+            limits = Limits(_bare_copy(place, load), _null_consumer(place, load))
+            log.info("limits readings_per_message=%d copy=%.0f null=%.0f", per, *limits)
             for numbered in (True, False) if foreign else (True,):
                 load = msgspec.structs.replace(load, numbered=numbered, run=len(runs) + 1)
-                runs.append(_ingest(place, load, processes, copy, null))
+                runs.append(_ingest(place, place.database(f"run_{load.run}"), load, processes, limits))
                 log.info("run %s", msgspec.json.encode(runs[-1]).decode())
     return runs
 
 
-def measure_steady(*, rate: float, minutes: float, per: int, devices: int, processes: int) -> Run:
-    """Measure latency and memory at a rate that is held; `rate` in readings a second."""
-    warm = devices * 2
-    load = Load(
-        readings_per_message=per,
-        devices=devices,
-        messages=round(rate / per * minutes * 60) + warm,
-        numbered=True,
-        began=time.time() - rate / per * minutes * 60 / devices * STEP - 60,
-        run=1,
-    )
-    with servers() as place:
-        return _ingest(place, load, processes, None, None, rate=rate / per)
+def measure_steady(*, rate: float, minutes: float, per: int, devices: int, processes: int, alone: bool) -> Run:
+    """Measure latency and memory at a rate that is held.
+
+    Args:
+        rate: readings a second.
+        minutes: for how long.
+        per: readings per message.
+        devices: that send; each measures `per` series `rate / per / devices` times a second, now.
+        processes: of ingest.
+        alone: without console and Airflow, which else work on the same database.
+    """
+    with servers() as place, ExitStack() as stack:
+        dsn = place.database("steady")
+        others = None if alone else stack.enter_context(company(place, dsn))
+        load = Load(
+            readings_per_message=per,
+            devices=devices,
+            messages=round(rate / per * minutes * 60) + devices * 2,
+            numbered=True,
+            began=time.time(),
+            run=1,
+            step=devices * per / rate,
+        )
+        return _ingest(place, dsn, load, processes, Limits(), rate=rate / per, others=others)
 
 
 def _load(per: int, devices: int, seconds: float, run: int) -> Load:
@@ -101,10 +121,18 @@ def _window(load: Load) -> int:
     return 12_000 if load.readings_per_message < 50 else 6000
 
 
-def _ingest(place: Place, load: Load, processes: int, copy: float | None, null: float | None, rate: float = 0.0) -> Run:
+def _ingest(
+    place: Place,
+    dsn: str,
+    load: Load,
+    processes: int,
+    limits: Limits,
+    *,
+    rate: float = 0.0,
+    others: Company | None = None,
+) -> Run:
     if not load.numbered:
         load = msgspec.structs.replace(load, messages=min(load.messages, FOREIGN_MESSAGES))
-    dsn = place.database(f"run_{load.run}")
     order = Order(
         load=load,
         port=place.mqtt_port,
@@ -114,36 +142,44 @@ def _ingest(place: Place, load: Load, processes: int, copy: float | None, null: 
         warm=min(load.messages // 10, load.devices * 2),
     )
     busy_load = os.getloadavg()[0]
-    with place.ingesting(dsn, processes) as pids, process("publisher", order) as publisher:
+    with ExitStack() as stack:
+        pids = stack.enter_context(place.ingesting(dsn, processes))
+        publisher = stack.enter_context(process("publisher", order))
         watched = {"publisher": [publisher.pid], "mosquitto": [place.mosquitto_pid], "postgres": [place.postgres_pid]}
         watched["ingest"] = pids
+        if others:
+            watched |= {"console": [others.console], "airflow": others.airflow}
         pipe(publisher.stdout).readline()
+        if others:
+            stack.enter_context(asking(others))
         before, memory = _busy(watched), _resident(pids)
         sent = msgspec.json.decode(pipe(publisher.stdout).read(), type=Sent)
         ended = sent.ended if load.numbered else _wait_stored(dsn, load)
         took, after, at_end = ended - sent.began, _busy(watched), _resident(pids)
     lost, doubled = compare(dsn, load)
-    per = load.readings_per_message
+    readings, messages = sent.messages * load.readings_per_message / took, sent.messages / took
+    copy, null = limits
     return Run(
-        readings_per_message=per,
+        readings_per_message=load.readings_per_message,
         sender=NAMES[load.numbered],
         processes=processes,
         devices=load.devices,
         messages=load.messages,
-        readings_per_s=sent.messages * per / took,
-        messages_per_s=sent.messages / took,
+        readings_per_s=readings,
+        messages_per_s=messages,
         lost=lost,
         doubled=doubled,
         copy_per_s=copy,
         null_per_s=null,
-        ratio_to_copy=copy and sent.messages * per / took / copy,
-        ratio_to_null_consumer=null and sent.messages / took / null,
+        ratio_to_copy=copy and readings / copy,
+        ratio_to_null_consumer=null and messages / null,
         cpu_share={name: round((after[name] - before[name]) / took, 3) for name in watched},
         rss_mb=at_end,
         rss_began_mb=memory,
         latency_p50_s=sent.p50,
         latency_p99_s=sent.p99,
         load=busy_load,
+        beside=beside(dsn, others) if others else None,
     )
 
 

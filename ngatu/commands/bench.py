@@ -87,6 +87,7 @@ def ingest(
     foreign: Annotated[bool, typer.Option(help="also as devices send that number nothing")] = True,
     steady: Annotated[float, typer.Option(min=0, help="readings a second to hold, instead of saturation")] = 0,
     minutes: Annotated[float, typer.Option(min=0.1, help="how long to hold them")] = 10,
+    alone: Annotated[bool, typer.Option(help="hold them without console and Airflow beside")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Readings a second into committed rows, and beside it bare COPY and a paho consumer that only acknowledges."""
@@ -99,7 +100,8 @@ def ingest(
         raise typer.BadParameter("numbers with commas between, such as 1,10,100") from None
     if steady:
         runs = [
-            measure_steady(rate=steady, minutes=minutes, per=per, devices=devices, processes=processes) for per in sizes
+            measure_steady(rate=steady, minutes=minutes, per=per, devices=devices, processes=processes, alone=alone)
+            for per in sizes
         ]
     else:
         runs = measure(sizes=sizes, devices=devices, seconds=seconds, processes=processes, foreign=foreign)
