@@ -15,6 +15,7 @@ from ngatu.faults.truth import INCIDENT, Made
 log: Final = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+OPENED: Final = "1"  # the revision that is an alert
 SLOW_S: Final = 1.0  # an alert should take less
 MARGIN_S: Final = 1.0  # an alert decided so shortly before a fault may be caught in it
 
@@ -80,25 +81,35 @@ class AlertTimes:
         self._calm[-1] = (self._calm[-1][0], time.time() - MARGIN_S)
 
     def made(self, things: Iterable[Made]) -> None:
-        """Take over when incidents were decided."""
+        """Take over when incidents were decided; of each, its first revision tells."""
         for thing in things:
-            if thing.series == INCIDENT:
-                self._decided.setdefault(thing.value.partition(" ")[0], thing.at)
+            incident, _, rev = thing.value.partition(" ")
+            if thing.series == INCIDENT and rev == OPENED:
+                self._decided[incident] = thing.at
 
     def delays(self) -> Iterator[tuple[float, bool]]:
         """Yield the delay, in seconds, of each incident that was announced since, and whether it came in calm times.
 
-        Those that came while nobody listened are left out.
+        One that a fault caught on its way counts in both: as calm for the time until the fault, which was too long
+        already. Those that came while nobody listened are left out.
         """
-        self._announced |= self._watch.take()
+        self._announced = self._watch.take() | self._announced  # the first time counts
         for incident in self._announced.keys() & self._decided.keys():
             decided, delay = self._decided[incident], self._announced[incident] - self._decided[incident]
             if decided >= self._watch.since:
-                calm = any(begins <= decided <= ends for begins, ends in self._calm)
+                calm = self._calm_after(decided)
+                if 0 < calm < delay:
+                    yield delay, False
                 if calm and delay > SLOW_S:
-                    log.warning("slow incident=%s delay_s=%.2f decided=%.2f", incident, delay, decided)
-                yield delay, calm
+                    log.warning(
+                        "slow incident=%s delay_s=%.2f calm_s=%.2f decided=%.2f", incident, delay, calm, decided
+                    )
+                yield min(delay, calm) if calm else delay, calm > 0
         self._forget()
+
+    def _calm_after(self, decided: float) -> float:
+        """How many seconds nothing broke after `decided`; 0: something was broken then, or was just about to."""
+        return next((ends + MARGIN_S - decided for begins, ends in self._calm if begins <= decided <= ends), 0.0)
 
     def _forget(self) -> None:
         """Drop what was timed, and what never will be."""

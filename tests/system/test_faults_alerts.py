@@ -17,9 +17,9 @@ def watch(empty_dsn: str, wait_for: WaitFor) -> Iterator[AlertWatch]:
         yield watching
 
 
-def decided(incident: str, at: float) -> Made:
-    message = MessageId("01JD0000000000000000000000", 1)
-    return Made(device="a", message=message, series="incident", at=at, value=f"{incident} 1")
+def decided(incident: str, at: float, rev: int = 1) -> Made:
+    message = MessageId("01JD0000000000000000000000", rev)
+    return Made(device="a", message=message, series="incident", at=at, value=f"{incident} {rev}")
 
 
 def announce(dsn: str, incident: str) -> None:
@@ -66,3 +66,55 @@ def test_what_was_decided_while_nobody_listened_is_not_timed(
     announce(empty_dsn, "X")
     wait_for(lambda: bool(watch._seen))
     assert not list(times.delays())
+
+
+def test_only_the_first_revision_of_an_incident_is_an_alert(
+    watch: AlertWatch, empty_dsn: str, wait_for: WaitFor
+) -> None:
+    times = AlertTimes(watch)
+    times.calm_begins()
+    at = time.time()
+    times.made([decided("X", at)])
+    announce(empty_dsn, "X")
+    wait_for(lambda: bool(watch._seen))
+    assert len(list(times.delays())) == 1
+    times.made([decided("X", at, rev=2)])  # it ends, long after
+    announce(empty_dsn, "X")
+    wait_for(lambda: bool(watch._seen))
+    assert not list(times.delays())
+
+
+def test_an_alert_announced_before_its_log_is_read_keeps_its_first_time(
+    watch: AlertWatch, empty_dsn: str, wait_for: WaitFor
+) -> None:
+    times = AlertTimes(watch)
+    times.calm_begins()
+    at = time.time()
+    announce(empty_dsn, "X")
+    wait_for(lambda: bool(watch._seen))
+    assert not list(times.delays())
+    time.sleep(0.5)  # until its second revision is announced: this must not count
+    announce(empty_dsn, "X")
+    wait_for(lambda: bool(watch._seen))
+    times.made([decided("X", at)])
+    ((delay, calm),) = times.delays()
+    assert calm
+    assert delay < 0.5
+
+
+def test_an_alert_that_a_fault_catches_was_slow_until_then_and_late_by_the_fault(
+    watch: AlertWatch, empty_dsn: str, wait_for: WaitFor
+) -> None:
+    times = AlertTimes(watch)
+    times.calm_begins()
+    times.made([decided("X", at := time.time())])
+    time.sleep(MARGIN_S + 0.2)  # nothing breaks, and yet it is not announced
+    times.calm_ends()
+    broke = time.time()
+    time.sleep(0.3)
+    announce(empty_dsn, "X")
+    wait_for(lambda: bool(watch._seen))
+    caught, slow = times.delays()
+    assert caught[1] is False
+    assert caught[0] >= MARGIN_S + 0.5
+    assert slow == (pytest.approx(broke - at, abs=0.05), True)
