@@ -1,7 +1,7 @@
 """Something on the road that was not there, stays, and is no known object: no detector has a class for it."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,7 +86,7 @@ class _Street:
             self._slow, self._begun, self._last = grey, at, at
         passed, self._last = at - self._last, at
         self._recent.append(grey + float(np.median(self._slow - grey)))  # the exposure changes everywhere at once
-        now = np.median(np.array(self._recent), axis=0)
+        now = _median(self._recent)
         if at - self._begun < LEARNING_S:
             self._slow = now
             return
@@ -118,7 +118,7 @@ class _Street:
     def _changes(self) -> list[Array]:
         """(4,) boxes of what is steadily different from the street as it was."""
         assert self._slow is not None
-        now = np.median(np.array(self._recent), axis=0)
+        now = _median(self._recent)
         changed = (np.abs(now - self._slow) > CHANGED) & self._road
         mask = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -172,6 +172,19 @@ class _Street:
         for polygon in polygons:
             cv2.fillPoly(mask, [np.round(polygon * self._scale).astype(np.int32)], 1)
         return mask.astype(bool)
+
+
+def _median(looks: Sequence[Grey]) -> Grey:
+    """Pixel by pixel, by odd-even transposition: whole pictures at once, as numpy does not sort."""
+    rows = [look.copy() for look in looks]
+    count = len(rows)
+    for step in range(count):
+        for low in range(step % 2, count - 1, 2):
+            smaller = np.minimum(rows[low], rows[low + 1])
+            np.maximum(rows[low], rows[low + 1], out=rows[low + 1])
+            rows[low] = smaller
+    middle = rows[count // 2]
+    return middle if count % 2 else (rows[count // 2 - 1] + middle) / 2
 
 
 def _covered(box: Array, others: Array) -> bool:

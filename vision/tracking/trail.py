@@ -105,12 +105,12 @@ class Track:
     @property
     def speed_sigma(self) -> float:
         """Standard deviation of the speed, m/s, in the direction where it is largest."""
-        return float(np.sqrt(np.linalg.eigvalsh(self.cov[2:, 2:])[-1])) * self.scale
+        return _longest(self.cov[2:, 2:]) * self.scale
 
     @property
     def place_sigma(self) -> float:
         """Standard deviation of the place, in metres, in the direction where it is largest."""
-        return float(np.sqrt(np.linalg.eigvalsh(self.cov[:2, :2])[-1])) * self.scale
+        return _longest(self.cov[:2, :2]) * self.scale
 
     @property
     def aside_sigma(self) -> float:
@@ -194,3 +194,9 @@ def fit_line(times: Array, places: Array) -> tuple[Array, float]:
     worst = max(float(rest[:, 0] @ rest[:, 0]), float(rest[:, 1] @ rest[:, 1]))
     repeated = math.exp(-float(times[-1] - times[0]) / (n - 1) / ERROR_S)  # of one box's error, in the next
     return velocity, math.sqrt(worst / (n - 2) / spread * (1 + repeated) / (1 - repeated))
+
+
+def _longest(covariance: Array) -> float:
+    """The larger standard deviation of a (2, 2) covariance, without the cost of a general eigensolver."""
+    (a, b), (_, d) = covariance.tolist()
+    return math.sqrt((a + d) / 2 + math.hypot((a - d) / 2, b))
