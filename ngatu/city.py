@@ -40,6 +40,7 @@ class Thresholds(_Fact, frozen=True, kw_only=True):
     correct: Share = 0.95
     complete: Share = 0.9
     clean: Share = 0.99
+    calibrated: Share = 0.0
     alive_s: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     shared_days: Annotated[float, msgspec.Meta(gt=0)] = 2.0
 

@@ -19,20 +19,22 @@ def quality(
 ) -> None:
     """Tell how good each device's data was; exits 1 where one is not well."""
     from storage.connect import connect
-    from storage.quality import worst_first
+    from storage.quality_cards import device_days, latest_day
 
     address = dsn or os.environ.get("NGATU_DSN")
     if not address:
         raise ChildFailed("which database? give --dsn or set NGATU_DSN")
     with connect(address, application="ngatu quality") as conn:
-        scored, devices = worst_first(conn, day.date() if day else None)
+        scored = day.date() if day else latest_day(conn)
+        devices = device_days(conn, scored) if scored else []
     if as_json:
-        print(json.dumps({"day": scored and scored.isoformat(), "devices": [asdict(device) for device in devices]}))
+        told = {"day": scored, "devices": [asdict(device) for device in devices]}
+        print(json.dumps(told, default=lambda at: at.isoformat()))
     elif not devices:
         print("no day is scored yet: the DAG quality does it once a day has closed")
     else:
         print(f"{scored}: {sum(device.well for device in devices)} of {len(devices)} devices are well")
         for device in devices:
-            print(f"{device.device}: {'well' if device.well else '; '.join(device.reasons)}")
+            print(f"{device.device}: {'; '.join(device.reasons) or 'well'}")
     if not devices or not all(device.well for device in devices):
         raise typer.Exit(1)

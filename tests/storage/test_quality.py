@@ -9,7 +9,8 @@ import pytest
 from ngatu.city_lists import load_city
 from storage.aggregates import aggregate
 from storage.level import LEVELS
-from storage.quality import DeviceDay, score_day, score_due_days, worst_first
+from storage.quality import score_day, score_due_days
+from storage.quality_cards import DeviceDay, area_days, device_days, latest_day, scored_days
 
 DAY = date(2026, 3, 2)
 LO = datetime(2026, 3, 1, 17, tzinfo=UTC)  # midnight in Hanoi
@@ -53,15 +54,23 @@ def read(conn: psycopg.Connection, series_id: int, hours: float = 24, quality: s
 def scored(conn: psycopg.Connection) -> dict[str, DeviceDay]:
     aggregate(conn, LEVELS["1d"], now=LO + timedelta(days=2))
     score_due_days(conn)
-    day, devices = worst_first(conn)
-    assert day == DAY
-    return {found.device: found for found in devices}
+    assert latest_day(conn) == DAY
+    return {found.device: found for found in device_days(conn, DAY)}
+
+
+def publish(conn: psycopg.Connection, days_after: float, left_out: list[int]) -> None:
+    conn.execute(
+        "INSERT INTO publication (day, dataset, revision, sha256, rows, left_out, published_at)"
+        " VALUES (%s, 'readings', 1, 'x', 1, %s, %s)",
+        (DAY, left_out, LO + timedelta(days=1 + days_after)),
+    )
 
 
 def test_a_device_that_sent_everything_is_well(conn: psycopg.Connection) -> None:
     read(conn, series(conn, device(conn, "good"), "air/pm25"))
     told = scored(conn)["good"]
-    assert (told.correct, told.complete, told.clean, told.well, told.reasons) == (1, 1, 1, True, [])
+    assert (told.correct, told.complete, told.clean, told.well) == (1, 1, 1, True)
+    assert told.reasons == ["shared: not published, allowed are 2"]
     assert told.delay_s == 2
     assert told.alive_s == 60
 
@@ -103,8 +112,11 @@ def test_the_worst_come_first_and_the_silent_are_the_worst(conn: psycopg.Connect
     read(conn, series(conn, device(conn, "half"), "a"), hours=12)
     device(conn, "silent")
     scored(conn)
-    assert [found.device for found in worst_first(conn, DAY)[1]] == ["silent", "half", "good"]
-    assert worst_first(conn, DAY)[1][0].reasons == ["alive: nothing came that day"]
+    publish(conn, days_after=0.1, left_out=[2, 3])
+    devices = device_days(conn, DAY)
+    assert [found.device for found in devices] == ["silent", "half", "good"]
+    assert devices[0].reasons[0] == "alive: nothing came that day"
+    assert devices[2].reasons == []
 
 
 def test_misdated_and_unreadable_messages_count_against_it(conn: psycopg.Connection) -> None:
@@ -136,9 +148,68 @@ def test_a_day_is_scored_again_only_when_its_aggregates_change(conn: psycopg.Con
     assert score_day(conn, DAY).written == 0
 
 
-def test_wards_have_their_devices_words(conn: psycopg.Connection) -> None:
+def test_a_time_that_comes_twice_is_not_clean(conn: psycopg.Connection) -> None:
+    number = series(conn, device(conn, "twice"), "a")
+    read(conn, number)
+    read(conn, number, hours=6)
+    told = scored(conn)["twice"]
+    assert told.clean == pytest.approx(1440 / 1800)
+    assert told.reasons[0].startswith("clean: 80.0% of at least 99%; 360 undeclared or double values")
+
+
+def test_cameras_that_are_not_calibrated_are_counted_and_withheld_only_where_the_city_says_so(
+    conn: psycopg.Connection,
+) -> None:
+    eye = device(conn, "eye")
+    conn.execute(
+        'UPDATE device SET about = \'{"cameras": [{"name": "a", "calibrated": true}, {"name": "b"}]}\' WHERE id = %s',
+        (eye,),
+    )
+    read(conn, series(conn, eye, "a"))
+    assert (scored(conn)["eye"].calibrated, scored(conn)["eye"].well) == (0.5, True)
+    conn.execute("UPDATE city SET value = value || '{\"calibrated\": 0.9}' WHERE key = 'thresholds'")
+    score_day(conn, DAY)
+    (told,) = device_days(conn, DAY)
+    assert not told.well
+    assert told.reasons[0] == "calibrated: 50.0% of at least 90%"
+
+
+@pytest.mark.parametrize(
+    ("days_after", "left_out", "reasons"),
+    [
+        (0.5, [], []),
+        (3.0, [], ["shared: published 3.0 days after, allowed are 2"]),
+        (0.5, [1], ["shared: not published, allowed are 2"]),
+    ],
+)
+def test_shared_is_when_the_devices_day_was_published(
+    conn: psycopg.Connection, days_after: float, left_out: list[int], reasons: list[str]
+) -> None:
+    read(conn, series(conn, device(conn, "good"), "a"))
+    scored(conn)
+    publish(conn, days_after, left_out)
+    (told,) = device_days(conn, DAY)
+    assert told.reasons == reasons
+    assert told.shared_days == (None if left_out else pytest.approx(days_after))
+    city, ward = area_days(conn, DAY)
+    assert (city.whole, ward.whole, ward.shared) == (True, False, 0 if left_out else 1)
+    assert ward.reasons == reasons
+
+
+def test_wards_have_their_devices_words_and_the_city_those_of_all(conn: psycopg.Connection) -> None:
     read(conn, series(conn, device(conn, "good"), "a"))
     read(conn, series(conn, device(conn, "half"), "a"), hours=12)
+    stray = device(conn, "stray")
+    conn.execute("UPDATE device SET latitude = NULL, longitude = NULL WHERE id = %s", (stray,))
+    read(conn, series(conn, stray, "a"))
     scored(conn)
-    rows = conn.execute("SELECT name, devices, complete, well FROM quality_ward(%s, %s)", (DAY, DAY)).fetchall()
-    assert rows == [("Phường Hoàn Kiếm", 2, pytest.approx(0.75), 0.5)]
+    city, ward, unknown = area_days(conn, DAY)
+    assert (city.devices, ward.devices, unknown.devices, unknown.code) == (3, 2, 1, None)
+    assert (ward.name, ward.well) == ("Phường Hoàn Kiếm", 0.5)
+    assert ward.complete == pytest.approx(0.75)
+    assert city.complete == pytest.approx(2.5 / 3)
+    assert ward.reasons[0] == "complete: 75.0% of at least 90%"
+    assert (ward.worst, ward.worst_reasons[0][:6]) == ("half", "alive:")
+    old = area_days(conn, DAY, wards_of=date(2025, 6, 30))
+    assert [area.name for area in old if area.code] == ["Phường Hàng Trống"]
+    assert scored_days(conn) == [(DAY, 3, 2)]
