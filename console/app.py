@@ -15,7 +15,7 @@ from console.api.problems import RESPONSES, add_handlers
 from console.database import Database
 from console.doors import Doors
 from console.live import Live
-from console.pages import login
+from console.pages import account, login
 from console.pages.alerts import add_alerts_page
 from console.pages.explore import add_explore_pages
 from console.pages.frame import STATIC
@@ -52,6 +52,7 @@ def make_app(settings: Settings) -> FastAPI:
         app.include_router(room.router, responses=RESPONSES)
     app.include_router(health.router)
     app.include_router(login.router)
+    app.include_router(account.router)
     app.mount("/static/leaflet", StaticFiles(directory=LEAFLET))
     app.mount("/static", StaticFiles(directory=STATIC))
 

@@ -20,6 +20,16 @@ class User:
     password: str  # argon2id, as pwdlib writes it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a program shows to act for its user; the token itself is nowhere kept."""
+
+    id: str  # its hash, in hexadecimal
+    label: str
+    created: datetime
+    expires: datetime
+
+
 _USER = "SELECT name, role, password FROM console_user WHERE name = %s AND NOT disabled"
 _ADD = "INSERT INTO console_user (name, role, password) VALUES (%s, %s, %s) ON CONFLICT (name) DO NOTHING"
 _SET = "UPDATE console_user SET password = %s WHERE name = %s"
@@ -30,6 +40,15 @@ SELECT %(sha256)s, id, %(kind)s, %(label)s, %(expires)s FROM console_user WHERE 
 _BY_KEY = """
 SELECT u.name, u.role, u.password FROM console_key k JOIN console_user u ON u.id = k.user_id
 WHERE k.sha256 = %s AND k.expires > now() AND NOT u.disabled
+"""
+_LIVING = """
+SELECT encode(k.sha256, 'hex') AS id, k.label, k.created, k.expires
+FROM console_key k JOIN console_user u ON u.id = k.user_id
+WHERE u.name = %s AND k.kind = 'token' AND k.expires > now() ORDER BY k.created
+"""
+_END = """
+DELETE FROM console_key k USING console_user u
+WHERE u.id = k.user_id AND u.name = %s AND k.kind = 'token' AND encode(k.sha256, 'hex') = %s
 """
 
 
@@ -77,3 +96,14 @@ def drop_key(conn: Connection[Any], sha256: bytes) -> None:
 def drop_keys(conn: Connection[Any], name: str) -> None:
     """End all of a user's sessions and tokens."""
     conn.execute("DELETE FROM console_key USING console_user u WHERE u.id = user_id AND u.name = %s", (name,))
+
+
+def tokens_of(conn: Connection[Any], name: str) -> list[Token]:
+    """Return a user's tokens that still live, oldest first."""
+    with conn.cursor(row_factory=class_row(Token)) as cursor:
+        return cursor.execute(_LIVING, (name,)).fetchall()
+
+
+def end_token(conn: Connection[Any], name: str, token: str) -> bool:
+    """End one token of this user; return False where they have no such token."""
+    return conn.execute(_END, (name, token)).rowcount == 1

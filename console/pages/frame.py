@@ -133,7 +133,8 @@ def _bar(console: Console, visit: Visit, text: dict[str, str]) -> str:
         f'<nav class="nav">{links}</nav><span class="top-gap"></span>'
         f'<span class="clock num"><span data-clock="{console.live.timezone}"></span></span>'
         f'<details class="menu"><summary class="btn btn-quiet">{escape(visit.user.name)} ▾</summary>'
-        f'<div class="menu-list">{choices(visit.language, visit.path, text)}<form method="post" action="/logout">'
+        f'<div class="menu-list">{choices(visit.language, visit.path, text)}'
+        f'<a class="btn" href="/account">{text["account"]}</a><form method="post" action="/logout">'
         f'<button class="btn">{text["log_out"]}</button></form></div></details></header>'
     )
 

@@ -43,7 +43,7 @@ def log_in(
         metrics.LOGINS.labels("slowed").inc()
         return _form(request, console, _inside(next), 429, name, "too_many", error.seconds)
     except DatabaseAwayError:
-        return waiting_page(_language(request), console)
+        return waiting_page(language_of(request), console)
     metrics.LOGINS.labels("let_in").inc()
     answer = RedirectResponse(_inside(next), 303)
     answer.set_cookie(
@@ -74,7 +74,8 @@ def _inside(address: str) -> str:
     return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
 
 
-def _language(request: Request) -> Language:
+def language_of(request: Request) -> Language:
+    """Return what the visitor chose, else what the browser asks for."""
     return choose_language(request.cookies.get("ngatu_lang"), request.headers.get("accept-language", ""))
 
 
@@ -87,7 +88,7 @@ def _form(
     problem: str | None = None,
     seconds: float = 0,
 ) -> HTMLResponse:
-    language = _language(request)
+    language = language_of(request)
     text = words(language)
     told = f'<p class="door-error" role="alert">{text[problem].format(seconds=round(seconds))}</p>' if problem else ""
     page = f"""<!doctype html>

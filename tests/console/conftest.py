@@ -25,6 +25,7 @@ PEOPLE: dict[str, Role] = {
     "admin": "admin",
     "lan": "operator",
     "minh": "operator",
+    "hoa": "planner",
     "phuong": "planner",
     "tam": "operator",
 }

@@ -106,3 +106,37 @@ def test_the_throttle_forgets_the_oldest_when_it_is_full() -> None:
     for n in range(1000):
         throttle.attempt({str(n): 1})
     assert len(throttle._failures) == 100
+
+
+def test_a_token_is_made_shown_once_used_by_a_program_and_ended(page: Page, site: Site) -> None:
+    log_in(page, site, PASSWORD, "/account")
+    page.fill("[name=label]", "nightly <b>export</b>")
+    page.click("form[action='/account/tokens'] button")
+    token = page.locator("[role=status] input").input_value()
+    page.goto(f"{site.url}/account")
+    expect(page.locator("tbody tr")).to_contain_text("nightly <b>export</b>")
+    assert token not in page.content()
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{site.url}/api/devices", headers=bearer).status_code == 200
+    page.click("tbody button")
+    expect(page.locator("tbody tr")).to_have_count(0)
+    assert httpx.get(f"{site.url}/api/devices", headers=bearer).status_code == 401
+
+
+def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_all_sessions(site: Site) -> None:
+    new = "another password"
+    with httpx.Client(base_url=site.url, headers={"Accept-Language": "en"}) as browser:
+        browser.post("/login", data={"name": "hoa", "password": PASSWORD})
+        refused = browser.post("/account/password", data={"old": "wrong", "new": new})
+        assert "present password is wrong" in refused.text
+        assert browser.post("/account/password", data={"old": PASSWORD, "new": new}).status_code == 303
+        assert browser.get("/api/devices").status_code == 401
+        assert browser.post("/login", data={"name": "hoa", "password": PASSWORD}).status_code == 401
+        assert browser.post("/login", data={"name": "hoa", "password": new}).status_code == 303
+
+
+def test_another_site_cannot_make_a_token_in_my_name(site: Site) -> None:
+    with httpx.Client(base_url=site.url) as browser:
+        browser.post("/login", data={"name": "lan", "password": PASSWORD})
+        forged = browser.post("/account/tokens", data={"label": "x"}, headers={"Origin": "https://elsewhere.example"})
+        assert forged.status_code == 403
