@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from ngatu import postgres
@@ -29,7 +30,7 @@ BYTES_A_ROW: Final = 220  # itself, its index entry, its part of the aggregates,
 class Figures:
     """Times in seconds; rates in raw readings a second."""
 
-    ratio_to_plain: float  # our rate over that of one plain INSERT … SELECT … GROUP BY; the best of each
+    ratio_to_plain: float  # our rate over that of one plain INSERT … SELECT … GROUP BY; medians by turns
     late_cost_growth: float  # a late reading's cost in the larger table over that in the smaller
     plain_rate: float
     our_rate: float
@@ -57,19 +58,15 @@ def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: 
             small_late = bench.late_costs(conn, 1, series, repeats)
         with connect(large_dsn, application="ngatu bench") as conn:
             large_rows = _filled(large_dsn, times, series)
-            plain, ours = [], []
-            for _ in range(3):
-                plain.append(bench.time_plain(conn, compared))
-                ours.append(bench.time_ours(conn, compared))
-                log.info("compared days=%d plain=%.2fs ours=%.2fs", compared, plain[-1], ours[-1])
+            plain, ours = (median(told) for told in bench.compare(conn, compared, 5))
             bench.land_everything(conn, times)
             large_late = bench.late_costs(conn, times, series, repeats)
     compared_rows = compared * small_rows
     return Figures(
-        ratio_to_plain=min(plain) / min(ours),
+        ratio_to_plain=plain / ours,
         late_cost_growth=large_late / small_late,
-        plain_rate=compared_rows / min(plain),
-        our_rate=compared_rows / min(ours),
+        plain_rate=compared_rows / plain,
+        our_rate=compared_rows / ours,
         compared_rows=compared_rows,
         small_rows=small_rows,
         large_rows=large_rows,

@@ -1,5 +1,6 @@
 """What `ngatu bench aggregates` does to a database of its own: fill it, aggregate it, let one reading come late."""
 
+import logging
 import random
 import time
 from collections.abc import Iterable
@@ -11,10 +12,12 @@ from typing import Any, Final
 import numpy as np
 from psycopg import Connection
 
-from storage.aggregates import Done, aggregate, recompute_late
+from storage.aggregates import SORT_IN_MEMORY, Done, aggregate, recompute_late
 from storage.connect import connect
 from storage.late import late_bounds, mark_late
 from storage.level import LEVELS
+
+log: Final = logging.getLogger(__name__)
 
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 A_DAY: Final = 1440  # readings of one series: one a minute
@@ -28,8 +31,9 @@ FILL: Final = """
     SELECT at + s * interval '7 ms', at, 50 + 30 * sin(s + extract(epoch FROM at) / 7000) + random() * 5, s
     FROM generate_series(%(lo)s::timestamptz, %(hi)s::timestamptz - interval '1 s', interval '1 min') at,
          generate_series(1, %(series)s) s
+    ORDER BY 1  -- as rows arrive: those of one series lie far apart
 """
-# The same columns over the same rows, in one statement, into a table like ours.
+# The same columns over the same rows, in one statement, into a table like ours; what a planner would write.
 PLAIN: Final = """
     INSERT INTO bench_plain (bucket, series_id, n, mean, minimum, maximum, sd, p50, p95, coverage, good)
     SELECT bucket, series_id, n, mean, f.minimum, f.maximum, sd, p[1], p[2], least(1, n * s.period_s / 900),
@@ -47,6 +51,12 @@ PLAIN_TABLE: Final = """
     SELECT create_hypertable('bench_plain', by_range('bucket', interval '7 days'), create_default_indexes => false);
 """
 AGAIN_FROM_NOTHING: Final = "TRUNCATE reading_15m; DELETE FROM closing"
+DIFFERENT: Final = """
+    SELECT count(*) FROM reading_15m a FULL JOIN bench_plain b USING (series_id, bucket)
+    WHERE (a.n, a.minimum, a.maximum, a.p50, a.p95, a.good) IS DISTINCT FROM
+          (b.n, b.minimum, b.maximum, b.p50, b.p95, b.good)
+       OR abs(a.mean - b.mean) + abs(a.sd - b.sd) + abs(a.coverage - b.coverage) > 1e-6
+"""
 ONE_READING: Final = "INSERT INTO reading (at, received, value, series_id) VALUES (%s, now(), 99, %s)"
 
 
@@ -64,6 +74,19 @@ def begin(conn: Connection[Any], series: int) -> None:
     """Make the series that `fill` writes to."""
     conn.execute(DEVICE)
     conn.execute(NEW_SERIES, (series,))
+
+
+def compare(conn: Connection[Any], days: int, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds that plain SQL and that we take for the first `days`, by turns, in one session with the same settings."""
+    conn.execute(SORT_IN_MEMORY.replace("LOCAL", ""))
+    plain, ours = [], []
+    for turn in range(repeats):
+        for time_one, told in [(time_plain, plain), (time_ours, ours)][:: 1 if turn % 2 else -1]:
+            conn.execute("CHECKPOINT")
+            told.append(time_one(conn, days))
+        log.info("compared days=%d plain=%.2fs ours=%.2fs", days, plain[-1], ours[-1])
+    assert conn.execute(DIFFERENT).fetchall() == [(0,)], "plain SQL finds other numbers"
+    return plain, ours
 
 
 def time_plain(conn: Connection[Any], days: int) -> float:

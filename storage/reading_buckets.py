@@ -11,8 +11,9 @@ from psycopg import sql
 
 from storage.level import Level
 
-# Written so that the planner, which knows nothing of such expressions, does not take them for rare and use the index.
-USABLE: Final = sql.SQL("r.quality %% 4 < 2 AND abs(r.value) < 1e100")
+# Written as inequalities, which the planner takes for nearly always true: told otherwise it expects a few groups
+# and looks the series of each up by index. NaN is greater than any number.
+USABLE: Final = sql.SQL("r.quality & 2 <> 2 AND least(abs(r.value), 1e100) <> 1e100")
 
 RANGE: Final = sql.SQL("""
     SELECT {start} AS bucket, r.series_id, r.value, r.quality
@@ -45,10 +46,14 @@ AGGREGATE: Final = sql.SQL("""
                (f.good::float8 / f.n)::float4
         FROM fresh f LEFT JOIN series s ON s.id = f.series_id
         {conflict}
-        RETURNING revision
+        RETURNING n, revision
     )
-    SELECT (SELECT coalesce(sum(n), 0)::bigint FROM fresh), count(*), count(*) FILTER (WHERE revision > 1) FROM written
+    SELECT coalesce({read}, 0)::bigint, count(*), count(*) FILTER (WHERE revision > 1) FROM written
 """)
+
+# Where every row is written, what was read is their sum: `fresh`, then named once, needs not be kept.
+READ_IS_WRITTEN: Final = sql.SQL("sum(n)")
+READ: Final = sql.SQL("(SELECT sum(n) FROM fresh)")
 
 CONFLICT: Final = sql.SQL("""ON CONFLICT (series_id, bucket) DO UPDATE SET
             n = excluded.n, mean = excluded.mean, minimum = excluded.minimum, maximum = excluded.maximum,
@@ -67,9 +72,7 @@ def range_statement(level: Level, *, fresh: bool = False) -> sql.Composed:
 
     `fresh`: none of them can be there yet; faster, and a UniqueViolation where one is.
     """
-    return _statement(
-        level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), usable=USABLE), sql.SQL("") if fresh else CONFLICT
-    )
+    return _statement(level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), usable=USABLE), fresh=fresh)
 
 
 def late_statement(level: Level) -> sql.Composed:
@@ -80,9 +83,14 @@ def late_statement(level: Level) -> sql.Composed:
     rows = LATE.format(
         start=level.start_sql(sql.SQL("w.bucket")), end=level.end_sql(sql.SQL("due.bucket")), usable=USABLE
     )
-    return _statement(level, rows, CONFLICT)
+    return _statement(level, rows, fresh=False)
 
 
-def _statement(level: Level, rows: sql.Composed, conflict: sql.SQL) -> sql.Composed:
-    table = sql.Identifier(f"reading_{level.name}")
-    return AGGREGATE.format(rows=rows, table=table, conflict=conflict, end=level.end_sql(sql.SQL("f.bucket")))
+def _statement(level: Level, rows: sql.Composed, *, fresh: bool) -> sql.Composed:
+    return AGGREGATE.format(
+        rows=rows,
+        table=sql.Identifier(f"reading_{level.name}"),
+        conflict=sql.SQL("") if fresh else CONFLICT,
+        read=READ_IS_WRITTEN if fresh else READ,
+        end=level.end_sql(sql.SQL("f.bucket")),
+    )
