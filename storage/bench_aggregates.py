@@ -79,7 +79,8 @@ def begin(conn: Connection[Any], series: int) -> None:
 def compare(conn: Connection[Any], days: int, repeats: int) -> tuple[list[float], list[float]]:
     """Seconds that plain SQL and that we take for the first `days`, by turns, in one session with the same settings."""
     conn.execute(SORT_IN_MEMORY.replace("LOCAL", ""))
-    plain, ours = [], []
+    plain: list[float] = []
+    ours: list[float] = []
     for turn in range(repeats):
         for time_one, told in [(time_plain, plain), (time_ours, ours)][:: 1 if turn % 2 else -1]:
             conn.execute("CHECKPOINT")
