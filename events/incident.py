@@ -21,6 +21,14 @@ IncidentKind = Literal[
     "citizen_report",  # somebody told us
 ]
 INCIDENT_KINDS: Final = get_args(IncidentKind)
+# Kinds that one event can show in turn, the graver first: a near miss becomes a collision, a stopped vehicle too.
+FAMILIES: Final[tuple[tuple[IncidentKind, ...], ...]] = (
+    ("collision", "stopped_vehicle", "illegal_parking", "debris", "near_miss"),
+    ("wrong_way", "illegal_uturn"),
+    ("pedestrian_on_road",),
+    ("speeding",),
+    ("congestion",),
+)
 State = Literal["open", "update", "end"]
 Severity = Literal["info", "minor", "major", "critical"]
 SEVERITIES: Final = get_args(Severity)
@@ -35,6 +43,7 @@ class Place(Fact, frozen=True, kw_only=True):
     box: Box | None = None
     x: float | None = None  # metres on the camera's road plane
     y: float | None = None
+    error_m: Annotated[float, msgspec.Meta(ge=0)] | None = None  # standard deviation: of the calibration and of the box
     latitude: Latitude | None = None
     longitude: Longitude | None = None
 

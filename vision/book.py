@@ -8,20 +8,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from events.incident import SEVERITIES, Incident, IncidentKind, Place
+from events.incident import FAMILIES, SEVERITIES, Incident, IncidentKind, Place
 from vision.road.scene import Scene
 from vision.rules.moment import Finding
 from vision.ulids import ulid_of
 
 REPEAT_S: Final = 30.0  # an open incident is told again so often, so that its page stays true
-# Kinds that one event can show in turn, the graver first: a near miss becomes a collision, a stopped vehicle too.
-FAMILIES: Final[tuple[tuple[IncidentKind, ...], ...]] = (
-    ("collision", "stopped_vehicle", "illegal_parking", "debris", "near_miss"),
-    ("wrong_way", "illegal_uturn"),
-    ("pedestrian_on_road",),
-    ("speeding",),
-    ("congestion",),
-)
 # Seconds without a finding after which an incident has ended; within the same time again it may come back as itself.
 QUIET_S: Final[dict[IncidentKind, float]] = {
     "collision": 30.0, "stopped_vehicle": 15.0, "illegal_parking": 15.0, "debris": 15.0, "near_miss": 10.0,
@@ -152,7 +144,8 @@ class Book:
             return place
         x, y = (round(float(value), 2) for value in finding.place)
         latitude, longitude = self._scene.origin.locate(x, y) if self._scene.origin else (None, None)
-        return msgspec.structs.replace(place, x=x, y=y, latitude=latitude, longitude=longitude)
+        error = round(self._scene.place_error(finding.box), 2)
+        return msgspec.structs.replace(place, x=x, y=y, error_m=error, latitude=latitude, longitude=longitude)
 
 
 def _family(kind: IncidentKind) -> int:

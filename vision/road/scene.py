@@ -22,6 +22,9 @@ ZONE_KINDS: Final = get_args(ZoneKind)
 LINES: Final = frozenset({"gate", "stop_line"})  # drawn as a line; the other kinds are polygons
 LANE_REACH_M: Final = 20.0  # about what one city junction or opening hides beyond the end of a drawn lane
 EARTH_RADIUS_M: Final = 6_371_008.8  # mean radius, IUGG
+EDGE_SHARE: Final = 0.04  # of a box's height by which a detector's edges wander, standard deviation
+UNTOLD_M: Final = 0.5  # error of a calibration that came as a matrix: what careful point pairs give
+FARTHEST_M: Final = 1000.0
 
 
 class BadScene(VisionError):
@@ -91,6 +94,16 @@ class Scene:
         ground = None if self.ground is None else Ground(self.ground.matrix @ np.diag([1 / sx, 1 / sy, 1.0]))
         zones = tuple(replace(zone, image=zone.image * (sx, sy)) for zone in self.zones)
         return replace(self, width=width, height=height, ground=ground, zones=zones)
+
+    def place_error(self, box: Array) -> float:
+        """Metres, one standard deviation, of where a box (x1 y1 x2 y2) stands, the calibration's among it; else 0."""
+        if self.ground is None:
+            return 0.0
+        x1, y1, x2, y2 = (float(value) for value in box[:4])
+        foot = np.array([[(x1 + x2) / 2, y2]])
+        seen = float(self.ground.sigma(foot, max(1.0, EDGE_SHARE * (y2 - y1)))[0])
+        calibration = UNTOLD_M if self.ground_error_m is None else self.ground_error_m
+        return min(math.hypot(calibration, seen), FARTHEST_M) if math.isfinite(seen) else FARTHEST_M
 
     def about(self) -> Camera:
         """The camera as the device describes it on the wire."""
