@@ -20,6 +20,16 @@ class ActionOut(BaseModel):
     assignee: str | None = None
 
 
+class LinkedOut(BaseModel):
+    """The same event, as another camera saw it."""
+
+    id: str
+    device: str = Field(examples=["camera-b"])
+    camera: str
+    kind: str
+    metres: float = Field(description="Between the places that the two cameras told.")
+
+
 class AlertOut(BaseModel):
     """One incident at its latest revision, with what people have done about it."""
 
@@ -51,6 +61,7 @@ class AlertOut(BaseModel):
     still_url: str | None = Field(examples=["/api/incidents/01JCXW3M8W9Q6T4ZB2D5R7N1KE/still?v=5f3a9c0d"])
     assignee: str | None
     actions: list[ActionOut]
+    linked: list[LinkedOut]
 
     @classmethod
     def of(cls, alert: alerts.Alert) -> "AlertOut":

@@ -171,6 +171,8 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "zone": ("Vùng", "Zone"),
     "confidence": ("Độ tin cậy", "Confidence"),
     "model": ("Mô hình", "Model"),
+    "also_seen": ("cũng thấy từ {by}", "also seen by {by}"),
+    "also_seen_short": ("Cũng thấy từ", "Also seen by"),
     "position": ("Vị trí", "Position"),
     "revision": ("Bản", "Revision"),
     "raised_from": ("Ban đầu là", "First seen as"),

@@ -54,6 +54,7 @@ class Alert:
     status: Status
     assignee: str | None
     actions: list[dict[str, Any]]  # id, at, who, action, note, assignee; oldest first
+    linked: list[dict[str, Any]]  # id, device, camera, kind, metres of the same event as other cameras saw it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ SELECT i.id, i.rev, i.kind, i.state, i.severity, d.name AS device, i.camera, i.z
        i.ended_at, i.confidence, i.place, i.latitude, i.longitude, i.why, i.raised_from, i.model, i.received,
        greatest(i.changed, h.acted_at) AS changed,
        (c.camera->>'width')::int AS picture_width, (c.camera->>'height')::int AS picture_height,
-       encode(e.sha256, 'hex') AS still, e.at AS still_at, h.status, h.assignee, h.actions
+       encode(e.sha256, 'hex') AS still, e.at AS still_at, h.status, h.assignee, h.actions, k.linked
 FROM incident i
 JOIN device d ON d.id = i.device_id
 LEFT JOIN LATERAL (
@@ -125,6 +126,15 @@ LEFT JOIN LATERAL (
            ) ORDER BY a.id), '[]') AS actions
     FROM incident_action a WHERE a.incident_id = i.id
 ) h ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'id', o.id, 'device', od.name, 'camera', o.camera, 'kind', o.kind, 'metres', l.metres
+           ) ORDER BY o.received, o.id), '[]') AS linked
+    FROM incident_link l
+    JOIN incident o ON o.id = CASE i.id WHEN l.incident_id THEN l.other_id ELSE l.incident_id END
+    JOIN device od ON od.id = o.device_id
+    WHERE i.id IN (l.incident_id, l.other_id)
+) k ON true
 """)
 
 _BY_ID = _COLUMNS + sql.SQL("WHERE i.id = ANY(%s) ORDER BY i.received DESC, i.id DESC")
@@ -233,7 +243,7 @@ def act(
     note: str | None = None,
     assignee: str | None = None,
 ) -> Alert:
-    """Write down what `who` did and return the alert as it then stands.
+    """Write down what `who` did, to what other cameras saw of the same event too; return the alert as it then stands.
 
     Raises:
         UnknownIncidentError: no such incident.
@@ -246,7 +256,12 @@ def act(
         late = action == "acknowledge" and before.status != "new"
         if late or _LEADS_TO.get(action) == before.status:
             raise AlreadyDoneError(before)
-        conn.execute(_ACT, {"incident": incident, "who": who, "action": action, "note": note, "assignee": assignee})
+        said = {"who": who, "action": action, "note": note, "assignee": assignee}
+        conn.execute(_ACT, {"incident": incident, **said})
+        if action != "note":
+            for other in alerts_by_id(conn, [one["id"] for one in before.linked]):
+                if other.status == before.status:  # one card, one click; what was handled apart stays as it is
+                    conn.execute(_ACT, {"incident": other.id, **said})
         return one_alert(conn, incident)
 
 

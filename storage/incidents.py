@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from events.health import Health
 from events.incident import Incident
+from storage.incident_links import link_incidents
 
 STORE: Final = """
 WITH stored AS (
@@ -85,6 +86,7 @@ def store_incidents(conn: psycopg.Connection, revisions: list[ReceivedIncident])
             row |= {"latitude": incident.place.latitude, "longitude": incident.place.longitude}
             row |= {"place": Jsonb(msgspec.to_builtins(incident.place)), "why": Jsonb(incident.why)}
             cursor.execute(STORE, row)
+    link_incidents(conn, [revision.incident.id for revision in revisions])
 
 
 def store_health(conn: psycopg.Connection, revisions: list[ReceivedHealth]) -> None:

@@ -40,9 +40,13 @@ export default {
     every() {
       return Object.values(this.alerts).sort((a, b) => (a.received < b.received ? 1 : a.received > b.received ? -1 : a.id < b.id ? 1 : -1));
     },
+    // One event is one card, whose cameras see it: the first to be received stands for all.
+    cards() {
+      return this.every.filter((a) => !a.linked.some((l) => this.before(this.alerts[l.id], a)));
+    },
     counts() {
-      const n = { active: 0, new: 0, closed: 0, all: this.every.length };
-      for (const a of this.every) {
+      const n = { active: 0, new: 0, closed: 0, all: this.cards.length };
+      for (const a of this.cards) {
         if (a.status === "new") n.new++;
         n[this.closed(a) ? "closed" : "active"]++;
       }
@@ -53,11 +57,11 @@ export default {
     },
     filtered() {
       const words = this.find.toLowerCase().split(/\s+/).filter(Boolean);
-      return this.every.filter((a) => {
+      return this.cards.filter((a) => {
         if (this.kind && a.kind !== this.kind) return false;
         if (this.severity && a.severity !== this.severity) return false;
         if (this.tab === "active" ? this.closed(a) : this.tab === "closed" ? !this.closed(a) : this.tab === "new" ? a.status !== "new" : false) return false;
-        const text = `${a.device} ${a.camera} ${a.zone || ""} ${this.w("kind." + a.kind)} ${a.id}`.toLowerCase();
+        const text = `${a.device} ${a.camera} ${a.zone || ""} ${this.w("kind." + a.kind)} ${a.id} ${this.others(a)}`.toLowerCase();
         return words.every((word) => text.includes(word));
       });
     },
@@ -120,6 +124,8 @@ export default {
       const text = this.words[key];
       return text === undefined ? key.split(".").pop().replaceAll("_", " ") : text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
     },
+    before: (a, b) => a !== undefined && (a.received < b.received || (a.received === b.received && a.id < b.id)),
+    others: (a) => a.linked.map((l) => `${l.device} ${l.camera}`).join(", "),
     closed: (a) => a.status === "resolved" || a.status === "false_alarm",
     groupOf(a) {
       return a.status === "new" ? "new" : a.status === "acknowledged" ? "acknowledged" : "closed";

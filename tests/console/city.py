@@ -66,10 +66,11 @@ class City:
             self.still(made)
         return made
 
-    def store(self, *revisions: Incident) -> None:
-        """Commit revisions in one transaction."""
+    def store(self, *revisions: Incident, device: int | None = None) -> None:
+        """Commit revisions in one transaction; of camera-a, or of another device."""
+        device = device or self.device
         with self.conn.transaction():
-            store_incidents(self.conn, [ReceivedIncident(self.device, datetime.now(UTC), one) for one in revisions])
+            store_incidents(self.conn, [ReceivedIncident(device, datetime.now(UTC), one) for one in revisions])
 
     def revise(self, incident: Incident, **facts: Any) -> Incident:
         """Commit the next revision."""

@@ -1,7 +1,12 @@
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from playwright.sync_api import Page, expect
+from ulid import ULID
 
+from events.incident import Place
+from storage.alerts import act
+from storage.registry import ensure_devices
 from tests.console.city import City
 from tests.console.conftest import OpenPage, Site
 from tests.servers import WaitFor
@@ -204,3 +209,17 @@ def test_a_flood_of_five_hundred_does_not_freeze_the_page(desk: Page, city: City
     desk.click("[data-act=acknowledge]")
     expect(desk.locator("[data-history]")).to_contain_text("lan acknowledged", timeout=2000)
     assert desk.locator(".row").count() <= 120
+
+
+def test_one_event_that_two_cameras_saw_is_one_card_and_one_click(desk: Page, city: City) -> None:
+    place = Place(box=(100.0, 120.0, 220.0, 260.0), error_m=0.5, latitude=21.0251, longitude=105.8523)
+    first = city.incident(place=place)
+    desk.wait_for_selector(row(desk, first.id))
+    other = msgspec.structs.replace(first, id=str(ULID()), camera="south")
+    device = ensure_devices(city.conn, ["camera-b"])["camera-b"]
+    city.store(other, device=device)
+    expect(desk.locator(f"{row(desk, first.id)} [data-linked]")).to_have_text("also seen by camera-b south")
+    expect(desk.locator(row(desk, other.id))).to_have_count(0)
+    act(city.conn, first.id, "resolve", "lan")
+    expect(desk.locator(row(desk, first.id))).to_have_count(0)
+    expect(desk.locator(row(desk, other.id))).to_have_count(0)
