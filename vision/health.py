@@ -1,4 +1,4 @@
-"""Whether a camera can be trusted: frozen, dark, blurred, covered, moved, silent. Each is raised and cleared."""
+"""Whether a camera can be trusted: frozen, dark, blurred, covered, moved, silent, or at the wrong time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from events.health import Condition, Health
 from events.incident import Why
 from vision.evidence import aware
 from vision.frames.frame import Frame
+from vision.frames.source import CLOCK_SECONDS
 from vision.ulids import ulid_of
 from vision.view import Measures, View
 
@@ -89,6 +90,8 @@ class HealthWatch:
         frozen = self._frozen(frame)
         if frozen is not None:
             found["frozen"] = {"seconds": round(frozen, 1)}
+        if abs(frame.clock_off) > CLOCK_SECONDS:
+            found["wrong_clock"] = {"seconds_behind": round(frame.clock_off, 1)}
         measures = self._view.compare(frame.image) if self._looks >= LEARN_LOOKS else None
         if measures is None:
             if frame.luma.size and float(np.percentile(frame.luma, 98)) < DARK:

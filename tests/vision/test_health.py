@@ -1,6 +1,7 @@
 """Each condition from pictures made by changing real ones: those of vtest.avi, one a second."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -124,3 +125,15 @@ def test_a_camera_that_never_opens_is_silent_too() -> None:
 
 def test_night_from_the_start_is_dark(vtest_pictures: list[Image]) -> None:
     assert [fact.condition for fact in watch(dark(image) for image in vtest_pictures[:15])] == ["dark"]
+
+
+def test_a_wrong_clock_is_noticed_and_cleared_when_it_is_set(vtest_pictures: list[Image]) -> None:
+    health = HealthWatch("cam", live=True)
+    off = [
+        replace(frame, clock_off=-90.0 if 20 <= n < 45 else 0.2)
+        for n, frame in enumerate(frames(vtest_pictures, rate=1.0))
+    ]
+    raised, cleared = [fact for frame in off for fact in health.see(frame)]
+    assert (raised.condition, raised.state, cleared.state) == ("wrong_clock", "raised", "cleared")
+    assert raised.why == {"seconds_behind": -90.0}
+    assert health.well

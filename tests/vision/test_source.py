@@ -1,11 +1,13 @@
+import time
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.servers import WaitFor
 from tests.vision.pictures import car, street, write_film
 from vision.errors import SourceError
 from vision.frames.source import Arrival, Live, Pace, Pushed, open_source
@@ -193,15 +195,45 @@ def test_pushed_frames_come_out_newest_first_where_nobody_keeps_up() -> None:
     pushed = Pushed()
     done, jpeg = cv2.imencode(".jpg", street())
     assert done
-    for second in range(5):
-        pushed.push(jpeg.tobytes(), 100.0 + second)
+    began = time.time()
+    for n in range(5):
+        pushed.push(jpeg.tobytes(), began + n / 100)
     taken, stop = [], Event()
     for frame in pushed.frames(stop):
         taken.append(frame.at)
         if len(taken) == 2:
             stop.set()
-    assert taken == [103.0, 104.0]
+    assert taken == [began + 0.03, began + 0.04]
     with pytest.raises(SourceError, match="not a picture"):
-        pushed.push(b"\xff\xd8\xff", 200.0)
+        pushed.push(b"GIF89a", began + 0.05)
     with pytest.raises(SourceError, match="after one at"):
-        pushed.push(jpeg.tobytes(), 104.0)
+        pushed.push(jpeg.tobytes(), began + 0.04)
+
+
+def test_a_damaged_pushed_picture_is_passed_over_and_a_wrong_clock_is_not_believed() -> None:
+    pushed, stop = Pushed("thin/north"), Event()
+    jpeg = cv2.imencode(".jpg", street())[1].tobytes()
+    before = time.time()
+    pushed.push(b"\xff\xd8\xff and then nothing", before)
+    pushed.push(jpeg, before - 3600)
+    frame = next(pushed.frames(stop))
+    assert before <= frame.at <= time.time()
+    assert frame.clock_off == pytest.approx(3600, abs=5)
+    assert frame.fresh
+    assert pushed.state == "open"
+
+
+def test_a_sender_that_falls_silent_is_told(monkeypatch: pytest.MonkeyPatch, wait_for: WaitFor) -> None:
+    monkeypatch.setattr("vision.frames.source.SILENT", 0.3)
+    pushed, stop = Pushed("thin/north"), Event()
+    fresh: list[bool] = []
+    thread = Thread(target=lambda: fresh.extend(frame.fresh for frame in pushed.frames(stop)))
+    thread.start()
+    try:
+        wait_for(lambda: pushed.state.startswith("broken: thin/north: no frame"))
+        pushed.push(cv2.imencode(".jpg", street())[1].tobytes(), time.time())
+        wait_for(lambda: pushed.state == "open")
+    finally:
+        stop.set()
+        thread.join()
+    assert fresh == [True]

@@ -35,7 +35,7 @@ class ModelInfo:
     runtime: Runtime
     size: tuple[int, int] | None  # width, height of the input; None: as the picture asks for
     classes: tuple[str, ...]
-    lanes: int = 1  # pictures that it works on at once, a thread of the processor each
+    lanes: int = 1  # pictures that may be under way; one more than it works on at once, where it is a network
     hint: str | None = None  # of a weak model: what to do about it
 
 
@@ -111,6 +111,7 @@ def open_detector(
     path: Path | str,
     *,
     threads: int = 1,
+    at_once: int | None = None,
     runtime: Runtime | None = None,
     min_score: float = MIN_SCORE,
     kindred: bool = True,
@@ -120,7 +121,9 @@ def open_detector(
 
     Args:
         path: the file or folder.
-        threads: of the processor: so many pictures are worked on at once.
+        threads: of the processor.
+        at_once: pictures that are worked on at once. None: one a thread, which is more pictures a second, as none
+            waits for the slower of two threads; 1: each picture on all threads, which is sooner done.
         runtime: None takes the fastest installed: OpenVINO, then ONNX Runtime.
         min_score: weaker boxes are left out.
         kindred: boxes of kinds that networks confuse (car, truck, bus) suppress each other.
@@ -137,12 +140,17 @@ def open_detector(
         from vision.detection.torch_detect import open_ultralytics  # noqa: PLC0415 - torch takes seconds to import
 
         return open_ultralytics(path, sha256_of(path), threads=threads, min_score=min_score, kindred=kindred, hint=hint)
-    network = (open_openvino if chosen == "openvino" else open_onnxruntime)(path, threads)
+    network = (open_openvino if chosen == "openvino" else open_onnxruntime)(
+        path, threads, max(1, min(at_once or threads, threads))
+    )
     try:
         detector = _detector(path, network, min_score=min_score, kindred=kindred, hint=hint)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    log.info("model=%s runtime=%s threads=%d sha256=%s", path, chosen, threads, detector.info.sha256[:12])
+    log.info(
+        "model=%s runtime=%s threads=%d at_once=%d sha256=%s",
+        path, chosen, threads, detector.info.lanes - 1, detector.info.sha256[:12],
+    )  # fmt: skip
     return detector
 
 

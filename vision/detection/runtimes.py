@@ -31,8 +31,8 @@ class Network:
     """An opened network. Open dimensions of its shapes are None.
 
     Each of `lanes` takes (height, width, 3) uint8 BGR of the input's size and returns the first output without its
-    batch dimension, valid until that lane's next call. Lanes may work at once, each on one thread of the processor:
-    two pictures on a thread each are done sooner than one after the other on both, and none waits for a busy core.
+    batch dimension, valid until that lane's next call. Lanes may be used at once, each by one thread: there is one
+    more of them than pictures are worked on, so that the network never waits for the next.
     """
 
     runtime: Runtime
@@ -47,8 +47,8 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def open_onnxruntime(path: Path, threads: int) -> Network:
-    """Open an .onnx file in ONNX Runtime.
+def open_onnxruntime(path: Path, threads: int, at_once: int) -> Network:
+    """Open an .onnx file in ONNX Runtime, for `at_once` pictures on `threads` threads of the processor.
 
     Raises:
         ModelError: it is no ONNX network, or needs what this runtime has not.
@@ -56,7 +56,7 @@ def open_onnxruntime(path: Path, threads: int) -> Network:
     import onnxruntime  # noqa: PLC0415 - half a second, and an edge box may do without
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = max(1, threads // at_once)  # a lane, the one that calls among them
     options.log_severity_level = 3  # errors; the exception says the rest
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -73,13 +73,18 @@ def open_onnxruntime(path: Path, threads: int) -> Network:
         runtime="onnxruntime",
         input_shape=_open_shape(source.shape),
         output_shape=_open_shape(output.shape),
-        lanes=(infer,) * threads,
+        lanes=(infer,) * (at_once + 1),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
     )
 
 
-def open_openvino(path: Path, threads: int) -> Network:
+def open_openvino(path: Path, threads: int, at_once: int) -> Network:
     """Open an .onnx file, or a folder with an .xml and a .bin, in OpenVINO. Its input's size may be open.
+
+    Args:
+        path: the file or folder.
+        threads: of the processor.
+        at_once: pictures that share them.
 
     Raises:
         ModelError: it is no network, or needs what this runtime has not.
@@ -106,7 +111,7 @@ def open_openvino(path: Path, threads: int) -> Network:
             if request is None:
                 with compiling:
                     if (height, width) not in compiled:
-                        compiled[height, width] = _compile(core, model, height, width, threads)
+                        compiled[height, width] = _compile(core, model, (height, width), threads, at_once)
                 request = requests[height, width] = compiled[height, width].create_infer_request()
             request.infer({0: canvas[None]}, share_inputs=True, share_outputs=True)
             result: NDArray[np.float32] = request.get_output_tensor(0).data[0]
@@ -118,24 +123,24 @@ def open_openvino(path: Path, threads: int) -> Network:
         runtime="openvino",
         input_shape=tuple(d.get_length() if d.is_static else None for d in source),
         output_shape=tuple(d.get_length() if d.is_static else None for d in output),
-        lanes=tuple(lane() for _ in range(threads + 1)),
+        lanes=tuple(lane() for _ in range(at_once + 1)),
         metadata=_folder_metadata(path) if path.is_dir() else _onnx_metadata(model),
     )
 
 
-def _compile(core: Any, model: Any, height: int, width: int, threads: int) -> Any:
+def _compile(core: Any, model: Any, size: tuple[int, int], threads: int, at_once: int) -> Any:
     """`model` for pictures as they are: the change to planes, RGB and 0..1 becomes part of the graph."""
     from openvino import Layout, Type, preprocess  # noqa: PLC0415 - as above
 
     model = model.clone()
-    model.reshape({0: [1, 3, height, width]})
+    model.reshape({0: [1, 3, *size]})
     steps = preprocess.PrePostProcessor(model)
     picture = steps.input(0)
     picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
     picture.tensor().set_color_format(preprocess.ColorFormat.BGR)
     picture.preprocess().convert_color(preprocess.ColorFormat.RGB).convert_element_type(Type.f32).scale(255.0)
     picture.model().set_layout(Layout("NCHW"))
-    wishes = {"NUM_STREAMS": threads, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    wishes = {"NUM_STREAMS": at_once, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     return core.compile_model(steps.build(), "CPU", wishes)
 
 

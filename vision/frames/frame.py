@@ -20,6 +20,7 @@ class Frame:
     index: int  # counting from 0 in its source, frames that were dropped included
     at: float  # POSIX seconds; when it was captured, or its place in a recording
     picture: av.VideoFrame | Image
+    clock_off: float = 0.0  # seconds by which the time that it came with is behind this machine's clock
     fresh: bool = False  # the first since the source was opened, or began again: what came before is cut off
 
     @cached_property

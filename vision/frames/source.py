@@ -29,6 +29,9 @@ FOLDER_RATE: Final = 10.0  # pictures a second of a folder, which says nothing a
 FIRST_WAIT: Final = 1.0  # seconds until a broken source is opened again
 LONGEST_WAIT: Final = 30.0
 PUSHED_AHEAD: Final = 2  # frames that wait for whoever takes them
+SILENT: Final = 10.0  # seconds without a pushed frame after which its sender counts as gone
+CLOCK_SECONDS: Final = 5.0  # between capture and arrival: a network's delay is less, or one of the clocks is wrong
+JPEG_BEGINS: Final = b"\xff\xd8\xff"
 WINDOW: Final = 15.0  # seconds
 WAKE: Final = 0.2  # seconds between two looks at `stop`
 HEALTHY: Final = 10.0  # seconds of pictures after which a break counts as the first again
@@ -115,12 +118,12 @@ class Live:
         clock: Clock = Pace(time.time) if is_recording(self.address) else Arrival(time.time)
         fresh = True
         for frame in self.read(self.address):
-            at = clock.when(frame.at, stop)
+            now = clock.when(frame.at, stop)
             if stop.is_set():
                 return
             self._say("open")
-            self._last = at = max(at, self._last + 0.001)
-            yield Frame(index=self._index, at=at, picture=frame.picture, fresh=fresh)
+            self._last = at = max(now, self._last + 0.001)  # a clock that was set back is not followed
+            yield Frame(index=self._index, at=at, picture=frame.picture, clock_off=now - at, fresh=fresh)
             self._index += 1
             fresh = False
 
@@ -139,39 +142,62 @@ class Live:
 class Pushed:
     """Frames that somebody pushes as JPEG: a thin camera's, over MQTT."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "pushed") -> None:
         self.state = "opening"
-        self._frames: Queue[Frame] = Queue(PUSHED_AHEAD)
-        self._index = 0
+        self._name = name
+        self._waiting: Queue[_Jpeg] = Queue(PUSHED_AHEAD)
         self._last = -1.0
 
     def push(self, jpeg: bytes, at: float) -> None:
         """Add a picture captured at `at` (POSIX seconds). Where nobody keeps up, the oldest goes.
 
+        A time that is off by more than CLOCK_SECONDS is replaced by this machine's, and the frame says so.
+
         Raises:
-            SourceError: it is not a picture, or not later than the one before.
+            SourceError: it is no JPEG, or not later than the one before.
         """
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
-        if image is None:
-            raise SourceError(f"{len(jpeg)} bytes that are not a picture")
+        if not jpeg.startswith(JPEG_BEGINS):
+            raise SourceError(f"{self._name}: {len(jpeg)} bytes that are not a picture")
+        now = time.time()
+        off = now - at
+        at = at if abs(off) <= CLOCK_SECONDS else now
         if at <= self._last:
-            raise SourceError(f"a frame at {at:.3f} after one at {self._last:.3f}")
-        frame = Frame(index=self._index, at=at, picture=np.asarray(image, np.uint8), fresh=self._index == 0)
-        self._index, self._last = self._index + 1, at
+            raise SourceError(f"{self._name}: a frame at {at:.3f} after one at {self._last:.3f}")
+        self._last = at
+        pushed = _Jpeg(jpeg, at, off)
         while True:
             try:
-                return self._frames.put_nowait(frame)
+                return self._waiting.put_nowait(pushed)
             except Full:
                 with suppress(Empty):
-                    self._frames.get_nowait()
+                    self._waiting.get_nowait()
 
     def frames(self, stop: Event) -> Iterator[Frame]:
-        """See `Source.frames`."""
+        """See `Source.frames`. A picture that is damaged is passed over."""
+        index, heard = 0, time.monotonic()
         while not stop.is_set():
-            with suppress(Empty):
-                frame = self._frames.get(timeout=WAKE)
-                self.state = "open"
-                yield frame
+            try:
+                pushed = self._waiting.get(timeout=WAKE)
+            except Empty:
+                if time.monotonic() - heard > SILENT:
+                    self.state = f"broken: {self._name}: no frame for {SILENT:g} s"
+                continue
+            heard = time.monotonic()
+            image = cv2.imdecode(np.frombuffer(pushed.data, np.uint8), cv2.IMREAD_COLOR)
+            if image is None:
+                log.warning("source=%s bytes=%d at=%.3f error=damaged", self._name, len(pushed.data), pushed.at)
+                continue
+            fresh, self.state = self.state != "open", "open"
+            picture = np.asarray(image, np.uint8)
+            yield Frame(index=index, at=pushed.at, picture=picture, clock_off=pushed.clock_off, fresh=fresh)
+            index += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Jpeg:
+    data: bytes
+    at: float
+    clock_off: float
 
 
 Reader = Callable[[str], Iterator[Frame]]

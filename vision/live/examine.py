@@ -1,12 +1,15 @@
-"""Frames in, frames with their boxes out, in the same order: the gate and the detector work ahead of whoever asks."""
+"""Frames in, frames with their boxes out, in the same order: the gate and the detector work ahead of whoever asks.
+
+As many frames are under way as the detector has lanes: one more than the network works on at once, so that the next is
+ready when one is done. No frame is taken before there is room for it: it waits where a newer one replaces it.
+"""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from queue import Empty, SimpleQueue
+from threading import Event, Semaphore, Thread
 from typing import Final, Literal
 
 from vision.detection.detect import Detector
@@ -14,7 +17,6 @@ from vision.frames.frame import Frame
 from vision.frames.letterbox import Boxes
 from vision.frames.motion import Gate
 
-SPARE: Final = 1  # frames beyond those in the network: one is prepared, or its boxes are sorted out, meanwhile
 WAKE: Final = 0.2  # seconds between two looks at `stop`
 
 
@@ -40,11 +42,12 @@ def examine(
     Raises:
         Exception: whatever `frames` or the detector raised.
     """
-    ahead = detector.info.lanes + SPARE
-    queue: Queue[_Item] = Queue(ahead)
-    abandoned = Event()
-    with ThreadPoolExecutor(ahead, "detect") as pool:
-        feeder = Thread(target=_feed, args=(frames, detector, gates, pool, queue, abandoned), name="gate")
+    lanes = detector.info.lanes
+    queue: SimpleQueue[_Item] = SimpleQueue()
+    room, abandoned = Semaphore(lanes), Event()
+    with ThreadPoolExecutor(lanes, "detect") as pool:
+        answers = _answers(frames, detector, gates, pool, room, abandoned)
+        feeder = Thread(target=_feed, args=(answers, queue), name="gate")
         feeder.start()
         try:
             while not stop.is_set() or feeder.is_alive() or not queue.empty():
@@ -56,42 +59,48 @@ def examine(
                     return
                 if isinstance(item, BaseException):
                     raise item
-                yield None if item == "passed" else _examined(*item)
+                seen = None if item == "passed" else _examined(*item)
+                room.release()
+                yield seen
         finally:
             abandoned.set()
+            room.release()
             feeder.join()
 
 
-def _feed(
+def _answers(
     frames: Iterable[tuple[int, Frame] | None],
     detector: Detector,
     gates: Sequence[Gate],
     pool: ThreadPoolExecutor,
-    queue: Queue[_Item],
+    room: Semaphore,
     abandoned: Event,
-) -> None:
-    def hand_over(item: _Item) -> None:
-        while not abandoned.is_set():
-            with suppress(Full):
-                queue.put(item, timeout=WAKE)
-                return
+) -> Iterator[_Item]:
+    """Each frame with what the detector will say of it, as soon as there is room for one more."""
+    taken = iter(frames)
+    while True:
+        room.acquire()
+        if abandoned.is_set():
+            return
+        try:
+            arrived = next(taken)
+        except StopIteration:
+            return
+        if arrived is None:
+            yield "passed"
+            continue
+        camera, frame = arrived
+        yield camera, frame, pool.submit(_ask, detector, frame) if gates[camera].changed(frame) else None
 
+
+def _feed(items: Iterator[_Item], queue: SimpleQueue[_Item]) -> None:
     try:
-        for arrived in frames:
-            if abandoned.is_set():
-                return
-            if arrived is None:
-                hand_over("passed")
-                continue
-            camera, frame = arrived
-            answer = None
-            if gates[camera].changed(frame):
-                answer = pool.submit(_ask, detector, frame)
-            hand_over((camera, frame, answer))
+        for item in items:
+            queue.put(item)
     except BaseException as error:  # noqa: BLE001 - it is raised again, where somebody waits
-        hand_over(error)
+        queue.put(error)
     else:
-        hand_over("over")
+        queue.put("over")
 
 
 def _ask(detector: Detector, frame: Frame) -> tuple[Boxes, float]:

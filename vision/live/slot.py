@@ -1,6 +1,7 @@
 """Where cameras leave their latest frame, and the one detector takes them in turn."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Condition, Event
 from typing import Final
 
@@ -25,7 +26,7 @@ class Slots:
             if before is not None:
                 self.dropped[camera] += 1
                 if before.fresh and not frame.fresh:
-                    frame = Frame(index=frame.index, at=frame.at, picture=frame.picture, fresh=True)
+                    frame = replace(frame, fresh=True)
             self._latest[camera] = frame
             self._arrived.notify()
 
