@@ -1,0 +1,1 @@
+"""Weekly and monthly reports of wards: numbers to pages, in HTML and PDF."""
