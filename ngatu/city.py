@@ -43,6 +43,7 @@ class Thresholds(_Fact, frozen=True, kw_only=True):
     calibrated: Share = 0.0
     alive_s: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     shared_days: Annotated[float, msgspec.Meta(gt=0)] = 2.0
+    dataset: Share = 0.5
 
 
 class BySeverity(_Fact, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ class City(_Fact, frozen=True, kw_only=True):
     publisher: Text
     contact: str | None = None
     licence: Text
+    open_data_url: Annotated[str, msgspec.Meta(pattern="^https?://")] | None = None
     thresholds: Thresholds = Thresholds()
     retention: Retention = Retention()
     smallest_count: Annotated[int, msgspec.Meta(ge=1)] = 5

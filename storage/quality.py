@@ -21,6 +21,7 @@ from storage.quality_words import in_english
 
 THRESHOLDS: Final[dict[str, float]] = {
     "correct": 0.95, "complete": 0.9, "clean": 0.99, "calibrated": 0.0, "alive_s": 600.0, "shared_days": 2.0,
+    "dataset": 0.5,
 }  # fmt: skip
 
 # Bits of reading.quality: 1 out of range, 16 rate of change, 32 stuck make a value wrong; 64 duplicate time and 128
@@ -111,13 +112,14 @@ FACTS: Final[dict[str, tuple[str, ...]]] = {
     "calibrated": (),
 }
 # Days that are closed and have no score, or whose aggregates were computed after it, as far as raw rows are kept.
+# computed_at is when a transaction began: one that was under way meanwhile is given a quarter of an hour.
 DUE: Final = """
     SELECT bucket FROM (
         SELECT bucket, max(computed_at) AS computed_at FROM (
             SELECT bucket, computed_at FROM reading_1d WHERE NOT frozen
             UNION ALL SELECT bucket, computed_at FROM traffic_1d WHERE NOT frozen) a GROUP BY bucket) a
     WHERE NOT EXISTS (SELECT FROM quality_1d q WHERE q.day = (a.bucket AT TIME ZONE %(zone)s)::date
-                      AND q.computed_at >= a.computed_at)
+                      AND q.computed_at >= a.computed_at + interval '15 minutes')
     ORDER BY bucket
 """
 

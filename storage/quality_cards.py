@@ -17,7 +17,8 @@ from storage.quality_words import in_english
 
 DEVICES: Final = """
     SELECT d.name AS device, w.code AS ward, w.name AS ward_name, q.correct, q.complete, q.clean, q.calibrated,
-           q.alive_s, q.delay_s, q.missing, q.explained, q.well, s.shared_at, s.days::float8 AS shared_days, q.why, q.score
+           q.alive_s, q.delay_s, q.missing, q.explained, q.well, s.shared_at, s.days::float8 AS shared_days,
+           q.why, q.score
     FROM quality_1d q
     JOIN device d ON d.id = q.device_id
     JOIN shared_1d s ON s.day = q.day AND s.device_id = q.device_id

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from datetime import UTC, date, datetime, timedelta
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +13,15 @@ import duckdb
 import psycopg
 import pytest
 
-from ngatu.city_lists import load_city
+from storage.incident_days import count_incidents
 from storage.publish import publish_day, publish_due_days
-
-DAY = date(2026, 3, 2)
-AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
+from tests.storage.conftest import PUBLISHED_AT as AT
+from tests.storage.conftest import PUBLISHED_DAY as DAY
 
 
 @pytest.fixture
-def conn(db: psycopg.Connection, dsn: str) -> psycopg.Connection:
-    load_city(dsn, "hanoi")
-    db.execute(
-        "INSERT INTO device (name, latitude, longitude) VALUES ('good', 21.0287, 105.8524), ('bad', 21.03, 105.85)"
-    )
-    db.execute("INSERT INTO series (device_id, name, unit) VALUES (1, 'air/pm25', 'ug/m3'), (2, 'air/pm25', 'ug/m3')")
-    db.execute(
-        "INSERT INTO quality_1d (day, device_id, correct, n, missing, explained, well, score, reasons)"
-        " VALUES (%(day)s, 1, 1, 9, 0, 0, true, 1, '{}'), (%(day)s, 2, 0.5, 9, 0, 0, false, 0.5, '{correct: 50%%}')",
-        {"day": DAY},
-    )
-    for series in (1, 2):
-        db.execute(
-            "INSERT INTO reading_1h (bucket, series_id, n, mean, minimum, maximum, p50, p95, coverage, good)"
-            " VALUES (%s, %s, 60, 12.5, 1, 20, 12, 19, 1, 1)",
-            (AT, series),
-        )
-    for klass, direction, count in [("", "", 103), ("car", "in", 100), ("person", "in", 3)]:
-        db.execute(
-            "INSERT INTO traffic_1h (bucket, device_id, camera, zone, class, direction, count, speed_mps, pcu, seconds,"
-            " coverage, trusted) VALUES (%s, 1, 'a', 'gate', %s, %s, %s, 4, %s, 3600, 1, 1)",
-            (AT, klass, direction, count, None if klass else 101.0),
-        )
-    db.execute(
-        "INSERT INTO incident (id, device_id, rev, kind, state, severity, camera, started_at, decided_at, at,"
-        " confidence, place, latitude, longitude, why, tracks, received, changed)"
-        " VALUES ('01SECRET', 1, 1, 'stopped_vehicle', 'open', 'major', 'a', %(at)s, %(at)s, %(at)s, 0.9, '{}',"
-        " 21.028712345, 105.85241234, '{\"plate\": \"29A-12345\"}', '{7777}', now(), now())",
-        {"at": AT + timedelta(seconds=17)},
-    )
-    return db
+def conn(ready: psycopg.Connection) -> psycopg.Connection:
+    return ready
 
 
 def issue(folder: Path, revision: int = 1) -> Path:
@@ -87,8 +60,32 @@ def test_a_device_that_was_not_well_is_left_out_and_the_package_says_why(
     publish_day(conn, tmp_path, DAY)
     assert read(f"SELECT DISTINCT device FROM '{issue(tmp_path)}/readings.csv'") == [("good",)]
     package = json.loads((issue(tmp_path) / "datapackage.json").read_text("utf-8"))
-    assert package["withheld"] == ["bad: correct: 50%"]
-    assert package["licenses"] == [{"name": "CC-BY-4.0"}]
+    assert package["withheld"]["readings"] == [{"device": "bad", "why": "correct: 50%"}]
+    assert package["licenses"] == [{"name": "CC-BY-4.0", "path": "https://spdx.org/licenses/CC-BY-4.0"}]
+    recorded = "SELECT withheld, left_out FROM publication WHERE dataset = 'readings'"
+    assert conn.execute(recorded).fetchone() == (["bad: correct: 50%"], [2])
+
+
+def test_a_dataset_of_which_too_few_devices_were_well_is_withheld_as_a_whole_and_says_why(
+    conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    publish_day(conn, tmp_path, DAY)
+    conn.execute(
+        "UPDATE quality_1d SET well = false, reasons = '{alive: silent}', computed_at = now() WHERE device_id = 1"
+    )
+    assert publish_due_days(conn, tmp_path)["issues"] == 1
+    names = {path.name for path in issue(tmp_path, 2).iterdir()}
+    assert {"readings.csv", "traffic.parquet"}.isdisjoint(names)
+    assert {"incidents.csv", "quality.csv", "devices.csv"} <= names
+    package = json.loads((issue(tmp_path, 2) / "datapackage.json").read_text("utf-8"))
+    assert package["withheld"]["readings"][0] == {
+        "device": None, "why": "0 of 2 devices were well, at least 50% must be",
+    }  # fmt: skip
+    recorded = "SELECT sha256, rows, withheld[1] FROM publication WHERE dataset = 'readings' AND revision = 2"
+    assert conn.execute(recorded).fetchone() == (None, 0, "0 of 2 devices were well, at least 50% must be")
+    catalogue = json.loads((tmp_path / "catalog.jsonld").read_text("utf-8"))
+    (readings,) = [found for found in catalogue["dcat:dataset"] if found["@id"] == "#readings"]
+    assert readings["dcat:distribution"] == []
 
 
 def test_the_packages_checksums_and_columns_are_those_of_the_files(conn: psycopg.Connection, tmp_path: Path) -> None:
@@ -111,27 +108,111 @@ def test_the_catalogue_names_every_file_of_the_latest_issue(conn: psycopg.Connec
     catalogue = json.loads((tmp_path / "catalog.jsonld").read_text("utf-8"))
     assert catalogue["@type"] == "dcat:Catalog"
     distributions = [d for dataset in catalogue["dcat:dataset"] for d in dataset["dcat:distribution"]]
-    assert len(distributions) == 10
+    assert len(distributions) == 12  # five tables twice, two of them with places
     for distribution in distributions:
         content = (tmp_path / distribution["dcat:downloadURL"]["@id"]).read_bytes()
-        assert distribution["spdx:checksum"]["spdx:checksumValue"] == hashlib.sha256(content).hexdigest()
+        assert distribution["spdx:checksum"]["spdx:checksumValue"]["@value"] == hashlib.sha256(content).hexdigest()
 
 
-def test_nobody_can_be_found_in_it(conn: psycopg.Connection, tmp_path: Path) -> None:
-    publish_day(conn, tmp_path, DAY)
-    everything = b"".join(path.read_bytes() for path in issue(tmp_path).iterdir())
-    for secret in (b"01SECRET", b"29A-12345", b"7777", b"21.0287123", b"03:00:17"):
-        assert secret not in everything
-    told = read(
-        f"SELECT class, count, suppressed, speed, pcu FROM '{issue(tmp_path)}/traffic.parquet' ORDER BY 1 NULLS FIRST"
-    )
-    assert told == [(None, None, True, None, None), ("car", 100, False, 4, None), ("person", None, True, None, None)]
+def test_an_incident_that_turns_out_false_is_a_correction(conn: psycopg.Connection, tmp_path: Path) -> None:
+    assert publish_due_days(conn, tmp_path)["issues"] == 1
+    assert len(read(f"SELECT * FROM '{issue(tmp_path)}/incidents.csv'")) == 1
+    conn.execute("UPDATE publication SET checked_at = now() - interval '1 day'")
+    conn.execute("UPDATE quality_1d SET computed_at = now() - interval '2 days'")
+    conn.execute("INSERT INTO incident_action (incident_id, who, action) VALUES ('01SECRET', 'lan', 'false_alarm')")
+    assert publish_due_days(conn, tmp_path)["issues"] == 0  # it has not been counted yet
+    count_incidents(conn)
+    assert publish_due_days(conn, tmp_path)["issues"] == 1
+    assert read(f"SELECT * FROM '{issue(tmp_path, 2)}/incidents.csv'") == []
+    assert len(read(f"SELECT * FROM '{issue(tmp_path)}/incidents.csv'")) == 1
 
 
 def test_nothing_is_left_of_an_issue_that_failed(conn: psycopg.Connection, tmp_path: Path) -> None:
-    conn.execute("ALTER TABLE publication ADD CHECK (rows < 0)")
+    conn.execute("DROP TABLE incident_action")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        publish_day(conn, tmp_path, DAY)
+    assert list(tmp_path.rglob("*.csv")) == []
+    assert conn.execute("SELECT count(*) FROM publication").fetchone() == (0,)
+
+
+def test_an_issue_that_could_not_be_recorded_is_recorded_by_the_next_run_and_kept_as_it_is(
+    conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    conn.execute("ALTER TABLE publication ADD CONSTRAINT broken CHECK (rows < 0)")
     with pytest.raises(psycopg.errors.CheckViolation):
         publish_day(conn, tmp_path, DAY)
-    conn.execute("ALTER TABLE publication DROP CONSTRAINT publication_rows_check")
-    assert publish_day(conn, tmp_path, DAY) is not None
-    assert read(f"SELECT count(*) FROM '{issue(tmp_path)}/readings.csv'") == [(1,)]
+    content = {path.name: path.read_bytes() for path in issue(tmp_path).iterdir()}
+    conn.execute("ALTER TABLE publication DROP CONSTRAINT broken")
+    assert publish_due_days(conn, tmp_path)["issues"] == 0
+    assert {path.name: path.read_bytes() for path in issue(tmp_path).iterdir()} == content
+    told = conn.execute("SELECT DISTINCT revision, published_at < now() FROM publication").fetchall()
+    assert told == [(1, True)]
+    assert (tmp_path / "catalog.jsonld").is_file()
+
+
+def test_a_folder_that_was_lost_is_filled_again_under_new_numbers(conn: psycopg.Connection, tmp_path: Path) -> None:
+    publish_due_days(conn, tmp_path / "old")
+    assert publish_due_days(conn, tmp_path / "new")["issues"] == 1
+    assert [path.name for path in (tmp_path / "new" / DAY.isoformat()).iterdir()] == ["r2"]
+
+
+@pytest.mark.parametrize("held", range(1, 12))
+def test_killed_at_any_step_a_reader_sees_a_whole_day_or_none_and_the_next_run_completes_it(
+    conn: psycopg.Connection, dsn: str, tmp_path: Path, held: int
+) -> None:
+    """The run is held at its n-th write to the disk, looked at, and killed there."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", HELD, dsn, str(tmp_path), str(held)], stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    told = run.stdout.readline().strip()
+    whole = _whole(tmp_path)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    assert told in {"held", "done"}
+    assert told == "held" or held > 8
+    assert whole in ([], ["r1"])
+    deadline = time.monotonic() + 20
+    while conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() != (0,):
+        assert time.monotonic() < deadline
+    publish_due_days(conn, tmp_path)
+    assert _whole(tmp_path) == ["r1"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert conn.execute("SELECT count(*), max(revision) FROM publication").fetchone() == (5, 1)
+
+
+HELD = """
+import os, sys, time
+from pathlib import Path
+import psycopg
+from storage import publish, publish_catalogue, publish_package, publish_tables
+dsn, folder, held = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+steps = 0
+def counted(module, name):
+    real = getattr(module, name)
+    def step(*args):
+        global steps
+        steps += 1
+        if steps == held:
+            print("held", flush=True)
+            time.sleep(60)
+        return real(*args)
+    setattr(module, name, step)
+counted(publish, "write_tables"); counted(publish, "write_package"); counted(publish, "_put")
+counted(publish, "_record"); counted(publish, "write_catalogue"); counted(publish_catalogue, "write_json")
+with psycopg.connect(dsn, autocommit=True) as conn:
+    publish.publish_due_days(conn, folder)
+print("done", flush=True)
+"""
+
+
+def _whole(folder: Path) -> list[str]:
+    """The issues that a reader finds, each checked against its package."""
+    names = []
+    for made in sorted((folder / DAY.isoformat()).glob("[!.]*")):
+        package = json.loads((made / "datapackage.json").read_text("utf-8"))
+        for resource in package["resources"]:
+            assert resource["hash"] == f"sha256:{hashlib.sha256((made / resource['path']).read_bytes()).hexdigest()}"
+        names.append(made.name)
+    return names

@@ -1,0 +1,119 @@
+"""Somebody tries to find a person in what is published."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage.publish import publish_day
+from tests.storage.conftest import PUBLISHED_AT, PUBLISHED_DAY, hour, incident
+
+CLASSES = ("person", "bicycle", "car", "motorcycle")
+PEOPLE = {"person", "bicycle"}
+SMALLEST = 5
+COUNTS = st.dictionaries(
+    st.tuples(st.sampled_from(CLASSES), st.sampled_from(("in", "out"))),
+    st.tuples(st.integers(1, 12), st.one_of(st.none(), st.sampled_from((2.0, 4.0, 5.0, 8.0, 13.0)))),
+    min_size=1,
+    max_size=6,
+)
+Counts = dict[tuple[str, str], tuple[int, float | None]]
+Row = dict[str, Any]
+
+
+def published(folder: Path, name: str, day: str = PUBLISHED_DAY.isoformat()) -> list[Row]:
+    with duckdb.connect() as fresh:
+        table = fresh.execute(f"SELECT * FROM '{folder}/{day}/r*/{name}.parquet'")
+        names = [column[0] for column in table.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in table.fetchall()]
+
+
+def test_no_picture_no_plate_no_track_no_name(ready: psycopg.Connection, tmp_path: Path) -> None:
+    ready.execute(
+        "INSERT INTO incident_action (incident_id, who, action, note) VALUES ('01SECRET', 'tuyet', 'note', 'Ha')"
+    )
+    ready.execute(
+        "INSERT INTO evidence (at, received, device_id, incident_id, camera, role, media_type, sha256, data)"
+        " VALUES (now(), now(), 1, '01SECRET', 'a', 'still', 'image/jpeg', '', '\\xffd8ffe0')"
+    )
+    publish_day(ready, tmp_path, PUBLISHED_DAY)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    everything = b"".join(path.read_bytes() for path in files)
+    for secret in (b"01SECRET", b"29A-12345", b"7777", b"21.0287123", b"23:17", b"tuyet", b"\xff\xd8\xff", b"ftypisom"):
+        assert secret not in everything
+    assert not re.search(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b", everything)  # ULIDs: incidents, streams
+    assert not re.search(rb"\b\d{2}[A-Z]\d?-\d{3}\.?\d{2}\b", everything)  # Vietnamese number plates
+    assert {path.suffix for path in files} == {".csv", ".parquet", ".geojson", ".json", ".jsonld"}
+
+
+@pytest.mark.parametrize("kind", ["pedestrian_on_road", "citizen_report", "object_detected"])
+def test_an_incident_about_a_person_has_hour_and_ward_only(
+    ready: psycopg.Connection, tmp_path: Path, kind: str
+) -> None:
+    incident(ready, "01PERSON", kind)
+    publish_day(ready, tmp_path, PUBLISHED_DAY)
+    person, vehicle = sorted(published(tmp_path, "incidents"), key=lambda row: str(row["kind"] != kind))
+    assert (person["started"], person["latitude"], person["longitude"]) == (PUBLISHED_AT, None, None)
+    assert person["ward"] is not None
+    assert vehicle["started"] == PUBLISHED_AT + timedelta(minutes=23)
+    assert (vehicle["latitude"], vehicle["longitude"]) == (21.029, 105.852)
+    assert kind not in (tmp_path / PUBLISHED_DAY.isoformat() / "r1" / "incidents.geojson").read_text("utf-8")
+
+
+@pytest.fixture
+def an_hour(ready: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Counts], list[Row]]:
+    """Publish an hour of these counts; gives its rows."""
+
+    def publish(counts: Counts) -> list[Row]:
+        ready.execute("DELETE FROM traffic_1h")
+        folder = tmp_path_factory.mktemp("open-data")
+        timed = [(count, speed) for count, speed in counts.values() if speed]
+        speed = sum(c for c, _ in timed) / sum(c / v for c, v in timed) if timed else None
+        hour(ready, counts | {("", ""): (sum(count for count, _ in counts.values()), speed)})
+        publish_day(ready, folder, PUBLISHED_DAY)
+        return published(folder, "traffic")
+
+    return publish
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=COUNTS)
+def test_by_no_arithmetic_can_a_small_count_of_people_be_had(
+    an_hour: Callable[[Counts], list[Row]], counts: Counts
+) -> None:
+    """Whatever fits what is published could be true: of each suppressed count at least four values fit."""
+    rows = an_hour(counts)
+    told = {(row["class"] or "", row["direction"] or ""): row["count"] for row in rows}
+    hidden = [key for key, count in told.items() if count is None and key != ("", "")]
+    assert set(hidden) == {key for key, (count, _) in counts.items() if key[0] in PEOPLE and count < SMALLEST}
+    shown = sum(count for key, count in told.items() if count is not None and key != ("", ""))
+    fitting = [
+        guess
+        for guess in product(range(1, SMALLEST), repeat=len(hidden))
+        if told["", ""] is None or told["", ""] == shown + sum(guess)
+    ]
+    for index in range(len(hidden)):
+        assert {guess[index] for guess in fitting} == set(range(1, SMALLEST))
+    assert all(row["pcu"] is None and row["speed"] is None for row in rows if row["count"] is None)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=COUNTS)
+def test_no_speed_of_fewer_than_five_can_be_had_not_even_by_subtraction(
+    an_hour: Callable[[Counts], list[Row]], counts: Counts
+) -> None:
+    rows = {(row["class"] or "", row["direction"] or ""): row for row in an_hour(counts)}
+    whole = rows.pop(("", ""))
+    for key, row in rows.items():
+        assert row["speed"] is None or counts[key][0] >= SMALLEST
+    if whole["speed"] is not None:  # whoever subtracts the known from the whole gets the mean of these
+        unknown = sum(count for key, (count, speed) in counts.items() if speed and rows[key]["speed"] is None)
+        assert unknown == 0 or unknown >= SMALLEST
