@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Final, Literal
 
-from edge import about, city
+from edge import about, city, ongoing
 from edge.link import Address, parse_url
 from edge.outbox import Outbox
 from edge.outgoing import of_about
@@ -79,11 +79,12 @@ class Agent:
         """
         uplink = Thread(target=self._guarded_uplink, name="uplink", daemon=True)
         uplink.start()
+        ongoing.end_of_earlier_run(self._outbox, "the agent was cut off")
         self._start_works()
         try:
             return self._obey() == "restart"
         finally:
-            self._works.stop()
+            self._stop_works()
             self._outbox.commit()
             self._stopping.set()
             self._uplink.wake()
@@ -102,6 +103,10 @@ class Agent:
         self._works.start(self._calls.put, lambda: self._calls.put("opened"))
         if not self._works.has_cameras:
             self._say_about()
+
+    def _stop_works(self) -> None:
+        self._works.stop()
+        ongoing.end(self._outbox, "the agent stopped watching")
 
     def _say_about(self) -> None:
         told = about.describe(
@@ -142,7 +147,7 @@ class Agent:
             self._uplink.config_refused = ConfigRefused(rev=config.rev, error=str(error)[:500])
             self._uplink.say_status_soon()
             return
-        self._works.stop()
+        self._stop_works()
         self._works, self._config = works, config
         self._uplink.config_refused = None
         self._start_works()

@@ -254,9 +254,12 @@ def load_notes(conn: sqlite3.Connection) -> dict[str, str]:
     return dict(conn.execute("SELECT key, value FROM note ORDER BY rev"))
 
 
-def save_notes(conn: sqlite3.Connection, notes: Mapping[str, str]) -> None:
-    """Write notes."""
+def save_notes(conn: sqlite3.Connection, notes: Mapping[str, str | None]) -> None:
+    """Write notes; those that are None are forgotten."""
     for key, value in notes.items():
+        if value is None:
+            conn.execute("DELETE FROM note WHERE key = ?", (key,))
+            continue
         rev = conn.execute("SELECT coalesce(max(rev), 0) + 1 FROM note").fetchone()[0]
         values = (key, value, rev)
         conn.execute(

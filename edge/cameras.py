@@ -13,8 +13,9 @@ from typing import Any, Final
 import yaml
 from msgspec.structs import replace
 
+from edge import ongoing
 from edge.outbox import Outbox
-from edge.outgoing import of_fact, of_readings
+from edge.outgoing import of_readings
 from edge.settings import Agent, Camera
 from edge.yamlfile import BadSettings
 from events import about
@@ -163,7 +164,7 @@ class Cameras:
         if isinstance(fact, CameraStatus):
             self._outbox.put(of_readings(_readings(fact), self._settings.device))
         else:
-            self._outbox.put(of_fact(fact))
+            ongoing.put(self._outbox, fact)
 
     def snapshot(self, name: str) -> tuple[bytes, float] | None:
         """The last picture of a camera as JPEG, blurred where the camera's is, and when it was captured.

@@ -3,11 +3,15 @@
 paho-mqtt reads and writes the packets; waiting is ours, so that one thread does it all.
 """
 
+import fcntl
 import logging
 import os
 import select
 import socket
 import ssl
+import struct
+import termios
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +29,13 @@ log = logging.getLogger(__name__)
 
 CONNECT_S: Final = 10.0
 UNSENT_BYTES: Final = 32 * 1024  # waits in the kernel at most; what is more urgent overtakes the rest
+ANSWER_S: Final = 10.0  # a broker that has taken all our packets, and is silent for so long, is gone
 PROTOCOL_ERROR: Final = 0x82
+TAKEN_OVER: Final = 0x8E
+UNWANTED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
+"""Reasons that stay until somebody changes something: protocol, client id, password, not authorised, banned, method."""
+NOBODYS_FAULT: Final = frozenset({0x89, 0x8B, 0x8D, TAKEN_OVER, 0x98, 0x9C, 0x9D})
+"""Reasons for a DISCONNECT that speak of no message: busy, shutting down, keep alive, taken over, by hand, moved."""
 DEFAULT_RECEIVE_MAXIMUM: Final = 65_535  # MQTT 5, 3.2.2.3.3
 
 
@@ -87,12 +97,14 @@ class Link:
         """
         self.ready = False  # the broker knows us, and we hear acks
         self.refused = False  # it does not want us: trying soon again is of no use
+        self.taken_over = False  # somebody else came under our name
         self.offended = False  # it ended the connection, or answered what cannot be understood: not the network's fault
         self.receive_maximum = DEFAULT_RECEIVE_MAXIMUM
         self.packet_maximum = 268_435_455
         self._address = address
         self._device = device
         self._lost: str | None = None
+        self._asked_at = self._heard_at = 0.0  # when we first asked for an answer since we last heard something
         self._heard = heard
         self._taken = taken
         self._client = self._prepare(will)
@@ -134,6 +146,7 @@ class Link:
         sock = self._socket()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, "TCP_NOTSENT_LOWAT", 25), UNSENT_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(ANSWER_S * 1000))
 
     def wait(self, wake: int, timeout: float) -> None:
         """Read and write packets; return when something happened, `wake` (an eventfd) was written to, or in time.
@@ -148,13 +161,21 @@ class Link:
         if wake in readable:
             os.eventfd_read(wake)
         if sock in readable or pending:
+            self._heard_at = time.monotonic()
             self._client.loop_read()
         if writable and self._lost is None:
             self._client.loop_write()
         if self._lost is None:
             self._client.loop_misc()
+        if self._lost is None and self._is_silent(sock):
+            self._lost = f"no answer in {ANSWER_S:.0f} s"
         if self._lost is not None:
             raise LinkLost(self._lost)
+
+    def _is_silent(self, sock: Any) -> bool:
+        """Whether the other end has everything, should have answered, and has not."""
+        waits = self._asked_at > self._heard_at and time.monotonic() - self._asked_at > ANSWER_S
+        return waits and not self.busy and _under_way(sock) == 0
 
     @property
     def busy(self) -> bool:
@@ -170,6 +191,8 @@ class Link:
             LinkLost: the connection has ended.
         """
         info = self._client.publish(kind_topic, payload, qos, retain, properties)
+        if qos and self._asked_at <= self._heard_at:
+            self._asked_at = time.monotonic()
         if self._lost is not None or info.rc not in {mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_AGAIN}:
             raise LinkLost(self._lost or mqtt.error_string(info.rc))
         return int(info.mid)
@@ -196,8 +219,9 @@ class Link:
 
     def _on_connect(self, client: mqtt.Client, _data: object, _flags: object, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self.refused = True
-            self._lost = f"the broker refused us: {reason}; check broker.user and the password"
+            self.refused = reason.value in UNWANTED
+            hint = "; check broker.user and the password" if self.refused else ""
+            self._lost = f"the broker refused us: {reason}{hint}"
             return
         self.receive_maximum = getattr(properties, "ReceiveMaximum", DEFAULT_RECEIVE_MAXIMUM)
         self.packet_maximum = getattr(properties, "MaximumPacketSize", self.packet_maximum)
@@ -214,10 +238,12 @@ class Link:
 
     def _on_disconnect(self, _client: object, _data: object, flags: Any, reason: Any, _properties: object) -> None:
         self.ready = False
-        self.offended = flags.is_disconnect_packet_from_server or reason.value == PROTOCOL_ERROR
-        if flags.is_disconnect_packet_from_server:
-            self.refused = reason.value in {0x8E, 0x87, 0x8B}  # taken over, not authorised, shutting down
-            hint = "; does another agent use this device's name?" if reason.value == 0x8E else ""
+        told = bool(flags.is_disconnect_packet_from_server)
+        self.offended = reason.value == PROTOCOL_ERROR or (told and reason.value not in NOBODYS_FAULT)
+        if told:
+            self.refused = reason.value in UNWANTED
+            self.taken_over = reason.value == TAKEN_OVER
+            hint = "; does another agent use this device's name?" if self.taken_over else ""
             self._lost = self._lost or f"the broker ended it: {reason}{hint}"
         else:
             self._lost = self._lost or f"connection lost: {reason}"
@@ -229,3 +255,9 @@ class Link:
 
     def _on_publish(self, _client: object, _data: object, mid: int, reason: Any, _properties: object) -> None:
         self._taken(mid, reason.value)
+
+
+def _under_way(sock: Any) -> int:
+    """Bytes that the other end's kernel has not confirmed to have."""
+    answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    return int(struct.unpack("i", answer)[0])

@@ -95,14 +95,14 @@ class Outbox:
         self._totals = boxfile.totals(self._conn)
         self._next_id = 1 + boxfile.last_id(self._conn)
 
-    def put(self, outgoing: Outgoing, note: tuple[str, str] | None = None) -> MessageId:
+    def put(self, outgoing: Outgoing, note: tuple[str, str | None] | None = None) -> MessageId:
         """Take a message; it is on disk within GROUP_S, or, an incident or its still, at return.
 
         Where the disk refuses, it is held in memory and written as soon as the disk takes it.
 
         Args:
             outgoing: the message.
-            note: a key and value that become true together with it.
+            note: a key and value that become true together with it; None: the key is forgotten.
         """
         with self._wake:
             message_id = self._number(outgoing.kind)
@@ -219,6 +219,11 @@ class Outbox:
         with self._memory:
             return self._notes.get(key)
 
+    def notes(self, prefix: str) -> dict[str, str]:
+        """All notes whose keys begin so."""
+        with self._memory:
+            return {key: value for key, value in self._notes.items() if key.startswith(prefix)}
+
     def set_note(self, key: str, value: str) -> None:
         """Note it; on disk at return, where the disk takes it."""
         with self._memory:
@@ -263,9 +268,12 @@ class Outbox:
         self._work.last[stream] = seq
         return MessageId(stream, seq)
 
-    def _note(self, key: str, value: str) -> None:
-        self._notes[key] = value
+    def _note(self, key: str, value: str | None) -> None:
         self._work.notes[key] = value
+        if value is None:
+            self._notes.pop(key, None)
+        else:
+            self._notes[key] = value
 
     def _give_up(self, stream: str, seq: int, reason: Reason) -> None:
         spans = self._given_up.setdefault((stream, reason), [])

@@ -36,6 +36,8 @@ BURST: Final = 128  # messages between two looks at what the broker says
 RETRY_MOST_S: Final = 30.0
 FETCH: Final = {0: 32, 1: 2, 6: 1}  # messages read ahead by rank, else BURST: pictures are large
 STRIKES: Final = 3  # how often a message alone may make the broker break off, until it is given up
+RIVALS: Final = 3  # how often in a row somebody takes our name over, until it is no relic of ourselves
+FAREWELL_S: Final = 3.0  # for incidents that are not yet stored, once we are told to end
 REFUSED_S: Final = 30.0  # between two tries of a kind, or a connection, that the broker does not allow
 HELLO_S: Final = 10.0  # for the broker's answer to CONNECT and SUBSCRIBE
 SETTLE_S: Final = 0.1  # the retained ack comes right behind: what it covers need not be sent again
@@ -106,7 +108,7 @@ class Uplink:
 
     def run(self, stop: Event) -> None:
         """Send until `stop` is set (and `wake` called), then say goodbye."""
-        failures = 0
+        failures = rivals = 0
         while not stop.is_set():
             self._settled = math.inf
             link = self._session(stop)
@@ -115,7 +117,9 @@ class Uplink:
             self._window.lost()
             self._unanswered.clear()
             failures = 1 if self._settled < math.inf else failures + 1  # a broker that let us in is not a failing one
-            most = REFUSED_S if link.refused else min(RETRY_MOST_S, 2.0**failures / 2)
+            rivals = rivals + 1 if link.taken_over else 0
+            unwanted = link.refused or rivals >= RIVALS
+            most = REFUSED_S if unwanted else min(RETRY_MOST_S, 2.0**failures / 2)
             stop.wait(random.uniform(most / 4, most))  # noqa: S311 - jitter is no secret
 
     def close(self) -> None:
@@ -151,19 +155,31 @@ class Uplink:
     def _serve(self, link: Link, stop: Event) -> None:
         hello = time.monotonic() + HELLO_S
         while not stop.is_set():
-            link.wait(self._wake, self._patience(link))
-            now = time.monotonic()
-            if link.ready:
-                self._settled = min(self._settled, now + SETTLE_S)
-                self._say_status(link)
-                self._send_frames(link)
-                if now >= self._settled:
-                    self._send(link)
-            elif now > hello:
-                raise LinkLost("no answer to CONNECT")
+            self._turn(link, hello)
+        goodbye = time.monotonic() + FAREWELL_S
+        while link.ready and time.monotonic() < goodbye and self._owes_alerts():
+            self._turn(link, goodbye)
         if link.ready:
             self._publish_status(link, "offline")
         link.close()
+
+    def _turn(self, link: Link, hello: float) -> None:
+        """Wait for something to do, and do it; the broker must have let us in by `hello`."""
+        link.wait(self._wake, self._patience(link))
+        now = time.monotonic()
+        if link.ready:
+            self._settled = min(self._settled, now + SETTLE_S)
+            self._say_status(link)
+            self._send_frames(link)
+            if now >= self._settled:
+                self._send(link)
+        elif now > hello:
+            raise LinkLost("no answer to CONNECT")
+
+    def _owes_alerts(self) -> bool:
+        """Whether incidents or stills are not yet stored."""
+        self._outbox.commit()  # what is stored leaves the disk
+        return any(self._outbox.fetch_newest(rank, (), 1) for rank in RANKS if rank <= URGENT)
 
     def _patience(self, link: Link) -> float:
         """Seconds until there is something to do of our own accord."""

@@ -16,7 +16,7 @@ class Work:
     last: dict[str, int] = field(default_factory=dict)  # stream → the highest number given out
     drops: dict[str, Ranges] = field(default_factory=dict)  # stream → what need not be kept any longer
     given_up: set[str] = field(default_factory=set)  # streams of which what was given up has changed
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str | None] = field(default_factory=dict)  # None: forget it
     bytes: int = 0
 
     def __bool__(self) -> bool:
