@@ -66,6 +66,7 @@ class Agent:
             on_command=self._calls.put,
         )
         self._uplink.config_refused = refused
+        self._frames = Frames(address, settings.device, self._uplink.send_frame)
 
     def stop(self) -> None:
         """End soon."""
@@ -100,7 +101,7 @@ class Agent:
             self._calls.put(error)
 
     def _start_works(self) -> None:
-        self._works.start(self._calls.put, lambda: self._calls.put("opened"))
+        self._works.start(self._calls.put, lambda: self._calls.put("opened"), self._frames)
         if not self._works.has_cameras:
             self._say_about()
 

@@ -6,6 +6,7 @@ Imported only where there are cameras: an agent without one stays small.
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -14,9 +15,11 @@ import yaml
 from msgspec.structs import replace
 
 from edge import ongoing
+from edge.frames import Frames, whose
 from edge.outbox import Outbox
 from edge.outgoing import of_readings
 from edge.settings import Agent, Camera
+from edge.thin import Thin
 from edge.yamlfile import BadSettings
 from events import about
 from events.reading import Reading
@@ -26,7 +29,7 @@ from vision.detection.models import find_model
 from vision.errors import VisionError
 from vision.evidence import to_jpeg
 from vision.frames.frame import Frame
-from vision.frames.source import Source, open_source
+from vision.frames.source import Pushed, Source, open_source
 from vision.live.facts import CameraStatus, Fact
 from vision.live.loop import LiveCamera, run_live
 from vision.road.scene import Scene, parse_scene
@@ -110,10 +113,19 @@ class Cameras:
         self._models = folder / settings.vision.models if settings.vision.models else data / "models"
         self._outbox = outbox
         self._scenes = {camera.name: scene_of(camera, folder) for camera in settings.cameras}
+        self._heard = {
+            (device, camera): Pushed(f"{device}/{camera}")
+            for device, camera in (whose(camera.source) or ("", "") for camera in settings.cameras)
+            if device
+        }
         self._sources = {camera.name: Latest(self._open(camera)) for camera in settings.cameras}
+        self._here = [camera for camera in settings.cameras if camera.detect == "here"]
         self._detector: Detector | None = None
 
     def _open(self, camera: Camera) -> Source:
+        from_afar = whose(camera.source)
+        if from_afar is not None:
+            return self._heard[from_afar]
         address = str(camera.source)
         local = self._folder / address
         return open_source(str(local) if local.exists() else address, live=True, loop=camera.loop)
@@ -130,8 +142,22 @@ class Cameras:
             name=info.name, runtime=info.runtime, sha256=info.sha256, weak=info.hint is not None, hint=info.hint
         )
 
-    def run(self, stop: Event, opened: Callable[[], None]) -> None:
+    def run(self, stop: Event, opened: Callable[[], None], frames: Frames) -> None:
         """Watch until `stop` is set. A model that can't be opened is tried again; `opened` is called either way."""
+        thin = [camera for camera in self._settings.cameras if camera.detect == "elsewhere"]
+        with ExitStack() as open_now:
+            if self._heard:
+                open_now.enter_context(frames.heard(self._heard))
+            for camera in thin:
+                sender = Thin(camera, self._sources[camera.name], frames, self._report)
+                open_now.enter_context(sender.sending(stop))
+            if self._here:
+                self._detect(stop, opened)
+            else:
+                opened()
+                stop.wait()
+
+    def _detect(self, stop: Event, opened: Callable[[], None]) -> None:
         while not stop.is_set():
             try:
                 detector = self._open_detector()
@@ -142,13 +168,19 @@ class Cameras:
                 continue
             self._detector = detector
             opened()
-            run_live([self._live(camera) for camera in self._settings.cameras], detector, self._take, stop)
+            run_live([self._live(camera) for camera in self._here], detector, self._take, stop)
 
     def _open_detector(self) -> Detector:
         vision = self._settings.vision
         named = vision.model and str(self._folder / vision.model)
         model = find_model(named, self._models, vision.runtime)
-        return open_detector(model.path, threads=vision.threads, runtime=vision.runtime, hint=model.hint)
+        return open_detector(
+            model.path,
+            threads=vision.threads,
+            at_once=len(self._here),  # a lone camera gets the soonest answer, several the most
+            runtime=vision.runtime,
+            hint=model.hint,
+        )
 
     def _live(self, camera: Camera) -> LiveCamera:
         return LiveCamera(
@@ -162,9 +194,12 @@ class Cameras:
 
     def _take(self, fact: Fact) -> None:
         if isinstance(fact, CameraStatus):
-            self._outbox.put(of_readings(_readings(fact), self._settings.device))
+            self._report(_readings(fact))
         else:
             ongoing.put(self._outbox, fact)
+
+    def _report(self, readings: list[Reading]) -> None:
+        self._outbox.put(of_readings(readings, self._settings.device))
 
     def snapshot(self, name: str) -> tuple[bytes, float] | None:
         """The last picture of a camera as JPEG, blurred where the camera's is, and when it was captured.

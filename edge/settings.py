@@ -112,7 +112,9 @@ class Camera(Settings, frozen=True, kw_only=True):
     """One camera: what the agent needs to know, and, for `vision`, what it looks at."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
-    source: str | int
+    source: str | int  # mqtt:DEVICE/CAMERA: what another agent's thin camera sends
+    detect: Literal["here", "elsewhere"] = "here"  # elsewhere: a thin camera, whose frames are sent to a worker
+    send_width: Annotated[int, msgspec.Meta(ge=160, le=3840)] = 1280  # pixels of a sent frame at most
     rate: Positive | None = None
     loop: bool = True
     blur: bool = True
@@ -130,7 +132,7 @@ class Camera(Settings, frozen=True, kw_only=True):
 
     def entry(self) -> dict[str, Any]:
         """The keys that are `vision`'s."""
-        own = {"source", "rate", "loop", "blur", "clips", "scene"}
+        own = {"source", "detect", "send_width", "rate", "loop", "blur", "clips", "scene"}
         given = msgspec.structs.asdict(self)
         return {key: value for key, value in given.items() if key not in own and value is not None}
 

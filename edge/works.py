@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from edge.frames import Frames
 from edge.outbox import Outbox
 from edge.sensors import replay, schedule
 from edge.settings import Agent
@@ -43,7 +44,7 @@ class Works:
             raise BadSettings(str(error)) from error
         self._cameras = _cameras(settings, folder, data, outbox) if settings.cameras else None
 
-    def start(self, failed: Callable[[BaseException], None], opened: Callable[[], None]) -> None:
+    def start(self, failed: Callable[[BaseException], None], opened: Callable[[], None], frames: Frames) -> None:
         """Begin. `failed` gets what ended a thread; `opened` is called when cameras have their model, or can't."""
 
         def guarded(name: str, work: Callable[[], None]) -> None:
@@ -60,7 +61,7 @@ class Works:
             )
         cameras = self._cameras
         if cameras is not None:
-            jobs["cameras"] = lambda: cameras.run(self._stop, opened)
+            jobs["cameras"] = lambda: cameras.run(self._stop, opened, frames)
         self._threads = [Thread(target=guarded, args=job, name=job[0], daemon=True) for job in jobs.items()]
         for thread in self._threads:
             thread.start()

@@ -15,8 +15,11 @@ from edge.yamlfile import BadSettings
 from events.about import About
 from events.config import Command
 from events.fact import to_json
+from events.health import Health
+from events.incident import Incident
 from events.traffic import TrafficMinute
 from ngatu.home import find_home
+from ngatu.prepare import clip_file, make_clip
 from tests.edge.acknowledger import Acknowledger
 from tests.edge.making import NOW
 from tests.edge.test_agent import Process
@@ -81,6 +84,57 @@ def test_a_cameras_facts_reach_the_broker_and_a_snapshot_can_be_asked_for(
     finally:
         again.popen.kill()
         again.popen.wait()
+
+
+def film_of_a_walker(path: Path) -> Path:
+    """Eight seconds of a real street with people in it, as a thin camera has them."""
+    film = cv2.VideoCapture(str(clip_file(find_home(os.environ))))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (768, 576))
+    for _ in range(80):
+        writer.write(film.read()[1])
+    writer.release()
+    return path
+
+
+@pytest.mark.slow
+def test_a_worker_raises_what_it_sees_in_a_thin_cameras_frames(
+    tmp_path: Path, broker: Broker, acknowledger: Acknowledger, wait_for: WaitFor
+) -> None:
+    make_clip()
+    film = film_of_a_walker(tmp_path / "walk.avi")
+    worker, thin = acknowledger.device, f"{acknowledger.device[:50]}-thin"
+    whole = [[0, 0], [768, 0], [768, 576], [0, 576]]
+    zones = [{"name": "walk", "kind": "no_pedestrian", "image": whole}, {"name": "r", "kind": "road", "image": whole}]
+    far = {"name": "north", "source": f"mqtt:{thin}/north", "size": [768, 576], "zones": zones}
+    agents: dict[str, dict[str, object]] = {
+        worker: {"vision": {"models": str(find_home(os.environ) / "models")}, "cameras": [far]},
+        thin: {"cameras": [{"name": "north", "source": film.name, "rate": 5, "detect": "elsewhere"}]},
+    }
+    running = []
+    try:
+        for device, document in agents.items():
+            file = tmp_path / f"{device}.yaml"
+            common: dict[str, object] = {"device": device, "broker": {"url": broker.url}, "uplink": {"status_s": 0.5}}
+            file.write_text(yaml.safe_dump(common | document))
+            running.append(Process(file))
+        wait_for(lambda: acknowledger.of_kind("incident"), timeout=120)
+        incident = acknowledger.of_kind("incident")[0].body
+        assert isinstance(incident, Incident)
+        assert (incident.kind, incident.camera, incident.zone) == ("pedestrian_on_road", "north", "walk")
+        wait_for(lambda: acknowledger.of_kind("evidence"), timeout=60)
+        wait_for(lambda: any(r.series == "camera/north/delay" for r in acknowledger.readings()), timeout=60)
+        delays = [r.value for r in acknowledger.readings() if r.series == "camera/north/delay"]
+        assert all(isinstance(delay, float) and delay < 2 for delay in delays), delays  # from capture, two agents away
+        running.pop().end()  # the thin one
+        wait_for(lambda: acknowledger.of_kind("health"), timeout=60)
+        health = acknowledger.of_kind("health")[0].body
+        assert isinstance(health, Health)
+        assert (health.name, health.condition) == ("north", "no_signal")
+    finally:
+        for agent in running:
+            agent.popen.kill()
+            agent.popen.wait()
+    assert "model=" not in (tmp_path / f"{thin}.log").read_text()  # nothing detects there
 
 
 @pytest.mark.parametrize(
