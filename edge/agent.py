@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import Final, Literal
 
 from edge import about, city, ongoing
+from edge.frames import Frames
 from edge.link import Address, parse_url
 from edge.outbox import Outbox
 from edge.outgoing import of_about
