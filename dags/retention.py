@@ -3,9 +3,10 @@
 Runs each night, after the day's aggregates. Buckets whose raw rows go are frozen first, so that their numbers stay as
 they were published; rows not yet computed are never dropped.
 
-Where TimescaleDB is the Community edition, raw chunks older than a week then go into its columnstore.
+Where TimescaleDB is the Community edition, its own jobs then put raw chunks older than a week into its columnstore, and
+drop what nothing is computed from; this sees to it that they are set, to the city's ages.
 
-The tasks return how many chunks and rows went, how many aggregate rows were frozen, how many chunks were compressed.
+The tasks return how many chunks and rows went, how many aggregate rows were frozen, how many chunks are compressed.
 """
 
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
     tags=["ngatu"],
 )
 def retention() -> None:
-    """Shape: remove, then compress."""
+    """Shape: remove, then see to the database's own jobs."""
 
     @task
     def remove() -> dict[str, int]:
@@ -37,16 +38,16 @@ def retention() -> None:
             return asdict(expire(conn))
 
     @task
-    def compress() -> int:
+    def policies() -> dict[str, int]:
         from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-        from storage.compression import compress_old
+        from storage.retention import hand_over
 
         with PostgresHook("ngatu").get_conn() as conn:
             conn.autocommit = True
-            return compress_old(conn)
+            return {"compressed": hand_over(conn)}
 
-    remove() >> compress()
+    remove() >> policies()
 
 
 DAG = retention()

@@ -1,6 +1,7 @@
 """What is old goes: raw rows by age, evidence and incidents by severity. Aggregates stay, and are frozen before that.
 
-The same in both editions of TimescaleDB: a policy would drop a chunk whatever is still to be computed from it.
+The same in both editions of TimescaleDB: a policy would drop a chunk whatever is still to be computed from it. What
+nothing is computed from, the Community edition drops by itself as well.
 """
 
 import logging
@@ -14,6 +15,7 @@ from storage.aggregates import LOCK_CLOSING, TABLES, recompute_late
 from storage.city import city_value, time_zone
 from storage.late import Source
 from storage.level import DAY, LEVELS
+from storage.policies import set_policies
 
 log: Final = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "incidents": {"info": 365, "minor": 1100, "major": 3650, "critical": 3650},
 }
 DAYS_OF: Final[dict[Source, str]] = {"reading": "readings", "traffic": "traffic"}
+UNCOMPUTED: Final = {"state": "readings", "misdated_reading": "rejected"}  # hypertables that nothing is computed from
+ROW_BY_ROW: Final = timedelta(days=7)  # most of what comes late has come by then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +67,36 @@ def expire(conn: Connection[Any], *, now: datetime | None = None) -> Removed:
         conn: in autocommit mode.
         now: for tests; the database's clock otherwise.
     """
-    keep = DEFAULTS | (city_value(conn, "retention") or {})
+    keep = _kept(conn)
     clock = now or conn.execute("SELECT now()").fetchall()[0][0].astimezone(UTC)
     chunks = frozen = 0
     for source, key in DAYS_OF.items():
         dropped, fixed = _expire_source(conn, source, clock - timedelta(days=keep[key]))
         chunks, frozen = chunks + dropped, frozen + fixed
-    chunks += _drop(conn, "state", clock - timedelta(days=keep["readings"]))
-    chunks += _drop(conn, "misdated_reading", clock - timedelta(days=keep["rejected"]))
+    chunks += sum(_drop(conn, table, clock - timedelta(days=keep[key])) for table, key in UNCOMPUTED.items())
     conn.execute(OLD_MISDATED_TRAFFIC, (clock - timedelta(days=keep["rejected"]),))
+    evidence = _by_severity(conn, OLD_EVIDENCE, keep["evidence"], clock)
+    chunks += _drop(conn, "evidence", clock - timedelta(days=max(keep["evidence"].values())))
     removed = Removed(
         chunks=chunks,
         frozen=frozen,
-        evidence=_by_severity(conn, OLD_EVIDENCE, keep["evidence"], clock),
+        evidence=evidence,
         incidents=_expire_incidents(conn, keep["incidents"], clock),
         rejected=conn.execute(OLD_REJECTED, (clock - timedelta(days=keep["rejected"]),)).rowcount,
     )
     log.info("expired %s", removed)
     return removed
+
+
+def hand_over(conn: Connection[Any]) -> int:
+    """Let the Community edition compress and drop by itself what it may; return how many chunks are compressed."""
+    keep = _kept(conn)
+    ages = {table: timedelta(days=keep[key]) for table, key in UNCOMPUTED.items()}
+    return set_policies(conn, ages, row_by_row=ROW_BY_ROW)
+
+
+def _kept(conn: Connection[Any]) -> dict[str, Any]:
+    return DEFAULTS | (city_value(conn, "retention") or {})
 
 
 def _expire_source(conn: Connection[Any], source: Source, before: datetime) -> tuple[int, int]:

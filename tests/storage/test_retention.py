@@ -9,11 +9,10 @@ import pytest
 
 from storage.aggregates import aggregate
 from storage.city import store_city
-from storage.compression import compress_old
 from storage.incident_days import count_incidents
 from storage.late import late_bounds, mark_late
 from storage.level import LEVELS
-from storage.retention import Removed, expire
+from storage.retention import Removed, expire, hand_over
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KEEP = {
@@ -136,6 +135,13 @@ def test_a_day_whose_incidents_may_be_gone_keeps_its_numbers(db: psycopg.Connect
     assert db.execute("SELECT severity, n FROM incident_1d ORDER BY 1").fetchall() == [("critical", 1), ("major", 1)]
 
 
+def test_chunks_that_all_evidence_has_left_go_too(db: psycopg.Connection) -> None:
+    for name, age in [("a", 50), ("b", 40), ("c", 20)]:
+        incident(db, name, "critical", age)
+    assert expire(db, now=NOW).evidence == 2
+    assert one(db, "SELECT count(*) FROM show_chunks('evidence')") == 1
+
+
 def test_the_apache_edition_compresses_nothing_and_says_so(db: psycopg.Connection) -> None:
     read_hourly(db, 15)
-    assert compress_old(db) == 0
+    assert hand_over(db) == 0
