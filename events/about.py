@@ -28,6 +28,8 @@ class Sensor(Fact, frozen=True, kw_only=True):
     description: str | None = None
     minimum: float | None = None  # outside: stored with a quality flag
     maximum: float | None = None
+    max_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None  # units a second; a faster change is flagged
+    stuck_after_s: Annotated[float, msgspec.Meta(gt=0)] | None = None  # unchanged for so long: flagged
     period_s: Annotated[float, msgspec.Meta(gt=0)] | None = None  # a value is due this often
     position: Position | None = None  # where it differs from the device's
 

@@ -7,12 +7,17 @@ from itertools import accumulate, chain
 from typing import Final
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from events.pack import Pack
 from events.reading import ABSOLUTE, Value
 from ingest.catalogue import Catalogue
+from ingest.described import Described
 from ingest.item import Item
+from ingest.judgement import Rows, judge
+from ingest.past import Latest
+from ingest.units import convert
 from storage import readings as q
 from storage.readings import ReadingColumns, StateRow
 
@@ -30,6 +35,7 @@ class Columns:
     numbered: NDArray[np.bool_]  # for each of `numbers`: came in a message with an id
     states: Sequence[StateRow]
     foreign_states: Sequence[StateRow]
+    latest: Latest | None  # what later readings are judged by, once this batch is committed
 
 
 def is_implausible(at_us: NDArray[np.int64], received_us: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -38,39 +44,63 @@ def is_implausible(at_us: NDArray[np.int64], received_us: NDArray[np.int64]) -> 
     return implausible
 
 
-def to_columns(items: Sequence[Item], catalogue: Catalogue, frozen_before: int | None) -> Columns:
+def to_columns(
+    conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue, frozen_before: int | None
+) -> Columns:
     """Lay out the readings of `items`, whose bodies are all packs, one at least.
 
     Args:
+        conn: to ask what a series said before, where that is not known here.
         items: in any order; `catalogue` has learned them.
         catalogue: knows series, limits and units.
         frozen_before: microseconds since 1970; earlier buckets can't be computed again. None: no bucket is frozen.
     """
     packs = [item.body for item in items if isinstance(item.body, Pack)]
     counts = [len(pack) for pack in packs]
-    codes = np.concatenate([catalogue.codes(i.device, pack.layout) for i, pack in zip(items, packs, strict=True)])
+    book = catalogue.series
+    each = zip(items, packs, strict=True)
+    codes = np.concatenate([book.codes(catalogue.device_id(item.device), pack.layout) for item, pack in each])
     received = np.repeat(np.array([_us(item.arrival.at) for item in items], np.int64), counts)
     numbered = np.repeat(np.array([item.id is not None for item in items], np.bool_), counts)
-    known = catalogue.describe()
+    known = book.described()
     at, relative = _times(packs, counts, received)
     value, number = _numbers(packs, len(at))
+    value, converted = _in_series_unit(value, number, known, codes)
+    implausible = is_implausible(at, received)
     quality = (
         relative * q.NO_ABSOLUTE_TIME
-        + is_implausible(at, received) * q.IMPLAUSIBLE_TIME
+        + implausible * q.IMPLAUSIBLE_TIME
         + (number & ((value < known.minimum[codes]) | (value > known.maximum[codes]))) * q.OUT_OF_RANGE
-        + known.differs[codes] * q.UNIT_DIFFERS
+        + converted * q.UNIT_DIFFERS
         + (at < (BEGINNING if frozen_before is None else frozen_before)) * q.FROZEN
     ).astype(np.int16)
+    judged = np.flatnonzero(number & ~implausible & ~relative)
+    latest = None
+    if len(judged):
+        bits, latest = judge(conn, book.past, _rows(at, value, numbered, known, codes).at_index(judged))
+        quality[judged] |= bits
     rows = ReadingColumns(at=at, received=received, value=value, series_id=known.series_id[codes], quality=quality)
     if number.all():
-        return Columns(numbers=rows, numbered=numbered, states=(), foreign_states=())
+        return Columns(numbers=rows, numbered=numbered, states=(), foreign_states=(), latest=latest)
     values = [value for pack in packs for value in pack.values]
     return Columns(
         numbers=rows.where(number),
         numbered=numbered[number],
         states=_states(rows, values, ~number & numbered),
         foreign_states=_states(rows, values, ~number & ~numbered),
+        latest=latest,
     )
+
+
+def _in_series_unit(
+    value: NDArray[np.float64], number: NDArray[np.bool_], known: Described, codes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the values in their series' units, and which of them came in another."""
+    converted: NDArray[np.bool_] = known.converts[codes] & number
+    if converted.any():
+        some = codes[converted]
+        value[converted] = convert(value[converted], known.numerator[some], known.offset[some], known.denominator[some])
+    return value, converted
 
 
 def _times(
@@ -96,6 +126,23 @@ def _numbers(packs: Sequence[Pack], count: int) -> tuple[NDArray[np.float64], ND
     floats = [value if isinstance(value, float) else np.nan for value in values]
     number = [isinstance(value, float) for pack in packs for value in pack.values]
     return np.array(floats, np.float64), np.array(number, np.bool_)
+
+
+def _rows(
+    at: NDArray[np.int64],
+    value: NDArray[np.float64],
+    numbered: NDArray[np.bool_],
+    known: Described,
+    codes: NDArray[np.int64],
+) -> Rows:
+    return Rows(
+        slot=known.slot[codes],
+        at=at,
+        value=value,
+        max_rate=known.max_rate[codes],
+        stuck_after_s=known.stuck_after_s[codes],
+        numbered=numbered,
+    )
 
 
 def _states(rows: ReadingColumns, values: Sequence[Value], mask: NDArray[np.bool_]) -> list[StateRow]:

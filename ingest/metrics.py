@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.item import Item
 from ingest.outcome import Outcome
+from storage.readings import QUALITY_BITS
 
 LANE: Final = ("lane",)
 MAX_DEVICES: Final = 200  # named in a label; the rest are counted as `other`
@@ -32,6 +33,9 @@ class Metrics:
         )
         self.shed = Counter(
             "ngatu_ingest_shed", "Messages let go for want of memory: senders send again.", LANE, registry=registry
+        )
+        self.flagged = Counter(
+            "ngatu_ingest_flagged_readings", "Readings stored with a quality flag.", ["flag"], registry=registry
         )
         self.batch_messages = Histogram(
             "ngatu_ingest_batch_messages",
@@ -63,6 +67,8 @@ class Metrics:
         self.readings.labels(lane).inc(outcome.readings)
         self.duplicates.labels(lane).inc(outcome.duplicates)
         self.discarded.labels(lane).inc(outcome.discarded)
+        for bit, readings in outcome.flagged.items():
+            self.flagged.labels(QUALITY_BITS[bit]).inc(readings)
         for item in outcome.rejected:
             self._count_rejected(item)
 

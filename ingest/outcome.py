@@ -1,5 +1,6 @@
 """What became of a batch, and what its senders are told."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ class Outcome:
     readings: int = 0
     duplicates: int = 0  # messages
     discarded: int = 0  # rejected messages too many to keep
+    flagged: Counter[int] = field(default_factory=Counter)  # readings by quality bit
     rejected: list[Item] = field(default_factory=list)
 
     def add(self, other: "Outcome") -> None:
@@ -30,6 +32,7 @@ class Outcome:
         self.readings += other.readings
         self.duplicates += other.duplicates
         self.discarded += other.discarded
+        self.flagged += other.flagged
         self.rejected += other.rejected
 
 
@@ -61,6 +64,7 @@ def settle_accounts(
         readings=written.readings,
         duplicates=len(items) - len(fresh),
         discarded=written.discarded,
+        flagged=Counter(written.flagged),
         rejected=rejected,
     )
 

@@ -168,9 +168,12 @@ class Store:
         """One transaction; None where the ledger had one of the numbers."""
         try:
             with self._conn.transaction():
-                return write(self._conn, items, self._catalogue)
+                written = write(self._conn, items, self._catalogue)
         except SeenBeforeError:  # also where the server went away before the rollback: the next question finds out
             return None
+        if written.latest is not None:
+            self._catalogue.series.past.keep(written.latest)
+        return written
 
     def _filter(self, items: Sequence[Item]) -> tuple[list[Item], dict[str, list[Range]]]:
         """Ask the ledger; return what is new, and what is accounted for of all streams. Intruders become bad."""

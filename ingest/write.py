@@ -5,10 +5,10 @@ health, devices and series, late marks; each table by key.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import psycopg
@@ -23,6 +23,7 @@ from events.traffic import TrafficMinute
 from ingest.catalogue import Catalogue
 from ingest.columns import is_implausible, to_columns
 from ingest.item import Item, is_foreign
+from ingest.past import Latest
 from storage import evidence, incidents, ledger, readings, registry, rejected, traffic
 from storage.late import LateBounds, Source, late_bounds, mark_late
 from storage.ledger import Entry, Range
@@ -39,6 +40,8 @@ class Written:
     accounted: dict[str, list[Range]]  # by stream, of those that it extended
     readings: int
     discarded: int  # bad messages too many to keep
+    flagged: Mapping[int, int]  # readings by quality bit
+    latest: Latest | None  # what later readings are judged by
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,17 @@ class Dated:
     bounds: LateBounds
 
 
+class Measured(NamedTuple):
+    """What became of readings."""
+
+    dated: Sequence[Dated]
+    flagged: Mapping[int, int]
+    latest: Latest | None
+
+
+NOTHING: Final = Measured((), {}, None)
+
+
 def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> Written:
     """Write `items`, which `catalogue` has learned.
 
@@ -60,8 +74,10 @@ def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue)
     good = [item for item in items if item.bad is None]
     if any(map(is_foreign, good)):
         ledger.serialise_foreign(conn)
+    packs = [item for item in good if isinstance(item.body, Pack)]
+    measured = _write_readings(conn, packs, catalogue) if packs else NOTHING
     dated = [
-        *_write_readings(conn, [item for item in good if isinstance(item.body, Pack)], catalogue),
+        *measured.dated,
         *_write_traffic(conn, [item for item in good if isinstance(item.body, TrafficMinute)], catalogue),
     ]
     _write_evidence(conn, [item for item in good if isinstance(item.body, Evidence)], catalogue)
@@ -74,7 +90,13 @@ def write(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue)
     for rows in dated:
         mark_late(conn, rows.source, rows.ids, rows.ats, rows.bounds)
     stored = sum(len(rows.ats) for rows in dated if rows.source == "reading")
-    return Written(accounted=accounted, readings=stored, discarded=len(discarded))
+    return Written(
+        accounted=accounted,
+        readings=stored,
+        discarded=len(discarded),
+        flagged=measured.flagged,
+        latest=measured.latest,
+    )
 
 
 def received_at(item: Item) -> datetime:
@@ -82,11 +104,9 @@ def received_at(item: Item) -> datetime:
     return datetime.fromtimestamp(item.arrival.at, UTC)
 
 
-def _write_readings(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> list[Dated]:
-    if not items:
-        return []
+def _write_readings(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> Measured:
     bounds = late_bounds(conn, "reading")
-    columns = to_columns(items, catalogue, bounds.frozen_before)
+    columns = to_columns(conn, items, catalogue, bounds.frozen_before)
     rows, numbered = columns.numbers, columns.numbered
     misdated = (rows.quality & readings.IMPLAUSIBLE_TIME) > 0
     readings.copy_readings(conn, rows.where(numbered & ~misdated))
@@ -94,7 +114,16 @@ def _write_readings(conn: psycopg.Connection, items: Sequence[Item], catalogue: 
     readings.insert_foreign_readings(conn, rows.where(~numbered & ~misdated))
     readings.copy_states(conn, columns.states)
     readings.insert_foreign_states(conn, columns.foreign_states)
-    return [Dated("reading", rows.series_id[~misdated], rows.at[~misdated], bounds)]
+    dated = Dated("reading", rows.series_id[~misdated], rows.at[~misdated], bounds)
+    return Measured([dated], _flagged(rows.quality), columns.latest)
+
+
+def _flagged(quality: NDArray[np.int16]) -> dict[int, int]:
+    """How many rows have each quality bit."""
+    kinds = np.bincount(quality)
+    return {
+        bit: int(kinds[(np.arange(len(kinds)) & bit) > 0].sum()) for bit in readings.QUALITY_BITS if bit < len(kinds)
+    }
 
 
 def _write_traffic(conn: psycopg.Connection, items: Sequence[Item], catalogue: Catalogue) -> list[Dated]:

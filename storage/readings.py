@@ -12,11 +12,24 @@ from psycopg.types.json import Jsonb
 
 from storage.copy import Timestamps, copy_columns
 
-OUT_OF_RANGE: Final = 1
+OUT_OF_RANGE: Final = 1  # quality bits: see docs/quality-flags.md
 IMPLAUSIBLE_TIME: Final = 2
 NO_ABSOLUTE_TIME: Final = 4
 FROZEN: Final = 8
+TOO_FAST: Final = 16
+STUCK: Final = 32
+DUPLICATE_TIME: Final = 64
 UNIT_DIFFERS: Final = 128
+QUALITY_BITS: Final = {
+    OUT_OF_RANGE: "out_of_range",
+    IMPLAUSIBLE_TIME: "implausible_time",
+    NO_ABSOLUTE_TIME: "no_absolute_time",
+    FROZEN: "frozen_bucket",
+    TOO_FAST: "too_fast",
+    STUCK: "stuck",
+    DUPLICATE_TIME: "duplicate_time",
+    UNIT_DIFFERS: "unit_converted",
+}
 
 INSERT_FOREIGN: Final = """
     INSERT INTO foreign_reading (at, received, value, series_id, quality)

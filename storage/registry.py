@@ -1,6 +1,6 @@
 """Devices and their series: what ingest looks up, and what devices say about themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,10 +18,16 @@ DEVICES: Final = "SELECT name, id FROM device WHERE name = ANY(%(names)s)"
 
 ENSURE_SERIES: Final = """
     INSERT INTO series (device_id, name, unit)
-    SELECT %(device_id)s, name, unit FROM unnest(%(names)s::text[], %(units)s::text[]) AS new (name, unit)
-    ORDER BY name
+    SELECT device_id, name, unit
+    FROM unnest(%(devices)s::int[], %(names)s::text[], %(units)s::text[]) AS new (device_id, name, unit)
+    ORDER BY device_id, name
     ON CONFLICT (device_id, name) DO NOTHING"""
-SERIES: Final = "SELECT id, name, unit, minimum, maximum FROM series WHERE device_id = %s"
+SERIES: Final = """
+    SELECT id, device_id, name, unit, minimum, maximum, max_rate, stuck_after_s
+    FROM series WHERE device_id = ANY(%(devices)s)"""
+SOME_SERIES: Final = """
+    SELECT id, device_id, name, unit, minimum, maximum, max_rate, stuck_after_s
+    FROM series JOIN unnest(%(devices)s::int[], %(names)s::text[]) AS named (device_id, name) USING (device_id, name)"""
 
 TOUCH: Final = """
     WITH seen AS (
@@ -38,13 +44,14 @@ APPLY_ABOUT: Final = """
     WHERE id = %(device_id)s AND about_rev < %(rev)s"""
 DECLARE: Final = """
     INSERT INTO series AS s
-          (device_id, name, unit, description, minimum, maximum, period_s, latitude, longitude, declared)
-    VALUES (%(device_id)s, %(name)s, %(unit)s, %(description)s, %(minimum)s, %(maximum)s, %(period_s)s,
-            %(latitude)s, %(longitude)s, true)
+          (device_id, name, unit, description, minimum, maximum, max_rate, stuck_after_s, period_s,
+           latitude, longitude, declared)
+    VALUES (%(device_id)s, %(name)s, %(unit)s, %(description)s, %(minimum)s, %(maximum)s, %(max_rate)s,
+            %(stuck_after_s)s, %(period_s)s, %(latitude)s, %(longitude)s, true)
     ON CONFLICT (device_id, name) DO UPDATE SET
         unit = coalesce(excluded.unit, s.unit), description = excluded.description, minimum = excluded.minimum,
-        maximum = excluded.maximum, period_s = excluded.period_s, latitude = excluded.latitude,
-        longitude = excluded.longitude, declared = true"""
+        maximum = excluded.maximum, max_rate = excluded.max_rate, stuck_after_s = excluded.stuck_after_s,
+        period_s = excluded.period_s, latitude = excluded.latitude, longitude = excluded.longitude, declared = true"""
 UNDECLARE: Final = "UPDATE series SET declared = false WHERE device_id = %s AND declared AND name <> ALL(%s)"
 
 MARK_UNNUMBERED: Final = "UPDATE device SET numbers_messages = false WHERE id = ANY(%s) AND numbers_messages"
@@ -62,10 +69,13 @@ class Series(NamedTuple):
     """What ingest must know of a series."""
 
     id: int
+    device_id: int
     name: str
     unit: str | None
-    minimum: float | None
-    maximum: float | None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_rate: float | None = None  # units a second
+    stuck_after_s: float | None = None
 
 
 class ReceivedAbout(NamedTuple):
@@ -99,16 +109,17 @@ def ensure_devices(conn: psycopg.Connection, names: Sequence[str]) -> dict[str, 
     return {str(name): int(id_) for name, id_ in conn.execute(DEVICES, parameters)}
 
 
-def series_of(conn: psycopg.Connection, device_id: int) -> list[Series]:
-    """All series of a device."""
-    return [Series(*row) for row in conn.execute(SERIES, [device_id])]
+def series_of(conn: psycopg.Connection, device_ids: Sequence[int]) -> list[Series]:
+    """All series of these devices."""
+    return [Series(*row) for row in conn.execute(SERIES, {"devices": list(device_ids)})]
 
 
-def ensure_series(conn: psycopg.Connection, device_id: int, units: dict[str, str | None]) -> list[Series]:
-    """Enter series by name and unit where they are missing; return all of the device."""
-    names = sorted(units)
-    conn.execute(ENSURE_SERIES, {"device_id": device_id, "names": names, "units": [units[name] for name in names]})
-    return series_of(conn, device_id)
+def ensure_series(conn: psycopg.Connection, units: Mapping[tuple[int, str], str | None]) -> list[Series]:
+    """Enter series, by device and name, where they are missing; return them. A known one keeps its unit."""
+    devices, names = [device for device, _ in units], [name for _, name in units]
+    parameters = {"devices": devices, "names": names, "units": list(units.values())}
+    conn.execute(ENSURE_SERIES, parameters)
+    return [Series(*row) for row in conn.execute(SOME_SERIES, parameters)]
 
 
 def touch(conn: psycopg.Connection, seen: Sequence[Seen]) -> None:

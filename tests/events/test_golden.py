@@ -42,6 +42,9 @@ FACTS: dict[str, object] = {
         ),
         versions={"ngatu": "0.1.0"}, config_rev=7,
     ),
+    "about-limits": About(
+        rev=4, sensors=(Sensor(name="box/temperature", unit="Cel", max_rate=0.5, stuck_after_s=3600.0),),
+    ),
     "readings": [
         Reading("host/load1", 1763773323.25, 0.5, "1"),
         Reading("host/cpu", 1763773323.25, 12.0, "%"),

@@ -307,7 +307,7 @@ def test_what_is_no_message_is_kept_as_it_came_with_its_reason(
 def test_a_device_may_not_invent_series_without_end(
     store: Store, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.catalogue.MAX_SERIES", 5)
+    monkeypatch.setattr("ingest.series_book.MAX_SERIES", 5)
     many = [arrive("a", "readings", encode_senml([Reading(f"s{n}", now(), 1.0)], "a"), n) for n in range(1, 9)]
     outcome = store.store(many)
     assert (outcome.stored, {item.bad and item.bad.reason for item in outcome.rejected}) == (5, {"too_many_series"})
