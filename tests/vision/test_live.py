@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +18,10 @@ from events.traffic import TrafficMinute
 from ngatu.ports import free_port
 from tests.servers import WaitFor
 from tests.vision.pictures import Given, car, noisy, street
+from tests.vision.redness import Redness
 from tests.vision.streaming import Camera
-from vision.detection.detect import Detector, ModelInfo
+from tests.vision.watching import running, scene
+from vision.detection.detect import Detector
 from vision.errors import SourceError
 from vision.frames.frame import Frame
 from vision.frames.letterbox import Boxes, Image
@@ -30,67 +32,11 @@ from vision.live.loop import LiveCamera, replay, run_live
 from vision.live.slot import Slots
 from vision.recorded.recording import read_boxes
 from vision.recorded.replay import replay as replay_boxes
-from vision.road.scene import Scene, parse_scene
-
-
-class Redness:
-    """Finds the drawn red car, by its colour: as quick, or as slow, as a test wants."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.info = ModelInfo(
-            name="redness", file="", sha256="0" * 64, runtime="onnxruntime", size=None, classes=("car",) * 80
-        )
-        self.seconds = seconds
-        self.asked = 0
-
-    def detect(self, frames: Sequence[Image]) -> list[Boxes]:
-        time.sleep(self.seconds)
-        self.asked += len(frames)
-        return [self._one(frame) for frame in frames]
-
-    def _one(self, frame: Image) -> Boxes:
-        red = (frame[..., 2] > 150) & (frame[..., 1] < 90)
-        rows, columns = np.nonzero(red)
-        if len(rows) < 20:
-            return np.empty((0, 6), np.float32)
-        return np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 0.9, 2]], np.float32)
 
 
 @pytest.fixture(autouse=True)
 def _status_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vision.live.pulse.STATUS_SECONDS", 1.0)
-
-
-def scene(name: str = "cam", size: tuple[int, int] = (384, 288)) -> Scene:
-    width, height = size
-    whole = [[0, 0], [width, 0], [width, height], [0, height]]
-    zones = [
-        {"name": "road", "kind": "road", "image": whole},
-        {"name": "walk", "kind": "no_pedestrian", "image": whole},
-    ]
-    return parse_scene({"name": name, "size": [width, height], "zones": zones})
-
-
-@contextmanager
-def running(cameras: Sequence[LiveCamera], detector: Detector) -> Iterator[list[Fact]]:
-    facts: list[Fact] = []
-    stop, failed = Event(), []
-
-    def run() -> None:
-        try:
-            run_live(cameras, detector, facts.append, stop)
-        except BaseException as error:  # noqa: BLE001 - shown below
-            failed.append(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield facts
-    finally:
-        stop.set()
-        thread.join(30)
-    assert not thread.is_alive()
-    assert not failed, failed
 
 
 @contextmanager
