@@ -213,5 +213,5 @@ class Lane:
 
 
 def _is_urgent(item: Item) -> bool:
-    """Incidents don't wait behind statuses, nor stills behind clips."""
+    """Incidents don't wait behind what devices tell of themselves, nor stills behind clips."""
     return isinstance(item.body, Incident) or (isinstance(item.body, Evidence) and item.body.role == "still")

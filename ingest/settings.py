@@ -24,7 +24,7 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read NGATU_DSN, NGATU_MQTT_URL, NGATU_MQTT_PASSWORD (optional) and NGATU_METRICS_PORT (optional).
+        """Read NGATU_DSN and NGATU_MQTT_URL; optional NGATU_MQTT_PASSWORD, NGATU_MQTT_CA (PEM), NGATU_METRICS_PORT.
 
         Raises:
             ValueError: one is missing or wrong; the message says which, and what it should be.
@@ -33,7 +33,9 @@ class Settings:
         if missing:
             raise ValueError(f"set {missing[0]}" + _EXAMPLES[missing[0]])
         try:
-            broker = BrokerAddress.parse(environ["NGATU_MQTT_URL"], environ.get("NGATU_MQTT_PASSWORD"))
+            broker = BrokerAddress.parse(
+                environ["NGATU_MQTT_URL"], environ.get("NGATU_MQTT_PASSWORD"), environ.get("NGATU_MQTT_CA")
+            )
         except ValueError as error:
             raise ValueError(f"NGATU_MQTT_URL: {error}") from error
         port = environ.get("NGATU_METRICS_PORT")
@@ -58,11 +60,18 @@ def plans() -> list[Plan]:
     return [
         Plan(
             name="alerts",
-            # status is retained, which a shared subscription would not hear: each process hears all of it
             subscription=Subscription(
                 client_id=f"ngatu-ingest-{name}-alerts",
-                filters=[*shared("incident", "health", "about"), subscription("status")],
+                filters=shared("incident", "health", "about"),
                 receive_maximum=500,
+            ),
+            limits=Limits(messages=50, payload_bytes=4 * MEGABYTE),
+        ),
+        Plan(
+            name="status",
+            # retained, which a shared subscription would not hear: each process hears all devices, at its start at once
+            subscription=Subscription(
+                client_id=f"ngatu-ingest-{name}-status", filters=[subscription("status")], receive_maximum=500
             ),
             limits=Limits(messages=50, payload_bytes=4 * MEGABYTE),
         ),

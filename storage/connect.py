@@ -9,7 +9,7 @@ Edition = Literal["apache", "timescale"]
 SESSION: Final = (
     "-c timezone=UTC -c idle_in_transaction_session_timeout=60s"
     # so that the server lets go of the locks of a machine that is gone without a word
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30s"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10s"
 )
 DEADLOCK: Final = "40P01"
 SERIALIZATION: Final = "40001"

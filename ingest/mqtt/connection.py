@@ -1,6 +1,7 @@
 """One connection to a broker: read by one thread, written by any. It is used until it breaks, then dropped."""
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Final
 from ingest.mqtt import commands
 from ingest.mqtt.packets import Connack, Disconnect, Packet, read_packets
 from ingest.mqtt.properties import MAXIMUM_PACKET, REASON, SERVER_KEEP_ALIVE, ProtocolError
+from ingest.mqtt.tls import TlsSocket
 
 READ_SIZE: Final = 256 * 1024
 TIMEOUT: Final = 5.0  # seconds for the handshake, and for the broker to take what we send
@@ -28,7 +30,7 @@ class Login:
     clean_start: bool = True
     session_expiry: int = 0
     receive_maximum: int = 65_535
-    keepalive: int = 20
+    keepalive: int = 10  # half of it later we, and half more later the broker, know that the other is gone
 
 
 class RefusedError(Exception):
@@ -42,20 +44,22 @@ class RefusedError(Exception):
 class Connection:
     """Open, and accepted by the broker. OSError from any method: it is gone."""
 
-    def __init__(self, host: str, port: int, login: Login) -> None:
-        """Connect.
+    def __init__(self, host: str, port: int, login: Login, tls: ssl.SSLContext | None = None) -> None:
+        """Connect, with `tls` under it.
 
         Raises:
-            OSError: the broker is not there.
+            OSError: the broker is not there, or not who it should be.
             RefusedError: it is, and does not take us.
             ProtocolError: something else answers.
         """
         self._unread = b""
         self._early: list[Packet] = []  # what came right behind the CONNACK
         self._sending = Lock()
-        self._socket = socket.create_connection((host, port), timeout=TIMEOUT)
+        plain = socket.create_connection((host, port), timeout=TIMEOUT)
+        self._socket: socket.socket | TlsSocket = plain
         try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = TlsSocket(plain, tls, host) if tls else plain
             connack = self._shake_hands(login)
         except BaseException:
             self._socket.close()

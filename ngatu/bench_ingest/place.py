@@ -14,6 +14,7 @@ from typing import IO
 import msgspec
 import psutil
 
+from ingest.settings import plans
 from ngatu import mosquitto, postgres
 from ngatu.child import Child, Program
 from ngatu.guard import Guard
@@ -117,7 +118,7 @@ def busy(pid: int) -> float:
 
 
 def _has_subscribed(ingest: Child) -> bool:
-    return ingest.tail(100).count("subscribed client=") >= 3
+    return ingest.tail(100).count("subscribed client=") >= len(plans())
 
 
 def _times(member: psutil.Process) -> tuple[float, float]:

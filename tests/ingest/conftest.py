@@ -27,7 +27,7 @@ from events.topic import Kind, subscription
 from ingest.__main__ import run
 from ingest.consumer import BrokerAddress
 from ingest.item import Arrival, Item, understand
-from ingest.settings import Settings
+from ingest.settings import Settings, plans
 from ngatu.child import Child, Program
 from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
@@ -155,7 +155,7 @@ def ingesting(dsn: str, broker: Broker) -> Iterator[None]:
     stopped = threading.Event()
     results: list[bool] = []
     thread = threading.Thread(target=lambda: results.append(run(settings, stopped)))
-    with _subscriptions(3) as subscribed:
+    with _subscriptions(len(plans())) as subscribed:
         thread.start()
         assert subscribed.wait(20)
     try:
@@ -218,7 +218,7 @@ def start_ingest(dsn: str, broker: Broker, guard: Guard, tmp_path: Path) -> Iter
         child = Child(program, guard)
         child.start()
         started.append(child)
-        child.wait_ready(lambda: child.tail(1000).count("subscribed client=") == 3, timeout)
+        child.wait_ready(lambda: child.tail(1000).count("subscribed client=") == len(plans()), timeout)
         return child
 
     yield start

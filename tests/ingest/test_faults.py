@@ -1,17 +1,25 @@
 """What breaks around ingest, and what is in the tables afterwards. Real processes, really killed."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from statistics import median
 
 import psycopg
 import pytest
 
 from events.envelope import MessageId
-from events.reading import Reading
+from events.reading import Reading, encode_senml
+from events.status import Status
 from ingest.inbox import Inbox
 from ingest.item import Item
+from ingest.store import Store
+from storage import rejected
+from storage.connect import connect
 from storage.migrate import migrate
-from tests.ingest.conftest import Device, StartIngest, ingesting, now, scalar
+from tests.ingest.conftest import Device, StartIngest, arrive, ingesting, new_stream, now, scalar
+from tests.ingest.test_line import incident
 from tests.servers import Broker, PostgresServer, WaitFor
 
 DIE_BEFORE_PUBACK = """
@@ -19,6 +27,15 @@ import os, signal
 from ingest.consumer import Consumer
 Consumer.acknowledge = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+GOOD, BAD = new_stream(), new_stream()
+
+
+@pytest.fixture
+def store(dsn: str) -> Iterator[Store]:
+    with connect(dsn, application="test") as conn:
+        yield Store(conn)
 
 
 def send(device: Device, numbers: range) -> list[MessageId]:
@@ -200,6 +217,54 @@ def test_a_full_disk_is_waited_out(db: psycopg.Connection, device: Device, inges
     db.execute("DROP TRIGGER full_disk ON ledger")
     wait_for(lambda: device.knows_stored(*messages))
     assert values(db) == [float(n) for n in range(1, 11)]
+
+
+def test_an_incident_does_not_wait_behind_what_devices_say_of_their_outboxes(
+    dsn: str, db: psycopg.Connection, device: Device, other_device: Device, ingest: None, wait_for: WaitFor
+) -> None:
+    """Each process hears every device's status, and at its start all at once."""
+    del ingest
+    device.send_status(Status(state="online", connection=1, n=1))
+    known = "SELECT coalesce(max(status_n), 0) FROM device WHERE name = %s"
+    wait_for(lambda: scalar(db, known, device.name) == 1)
+    with psycopg.connect(dsn) as slow:  # storing it takes for ever, for all that ingest knows
+        slow.execute("SELECT FROM device WHERE name = %s FOR UPDATE", [device.name])
+        device.send_status(Status(state="online", connection=1, n=2))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        wait_for(lambda: scalar(db, waiting))
+        told = other_device.send_fact("incident", incident())
+        wait_for(lambda: other_device.knows_stored(told), timeout=10)
+        assert scalar(db, known, device.name) == 1
+    wait_for(lambda: scalar(db, known, device.name) == 2)
+
+
+def test_a_flood_of_bad_messages_of_one_device_does_not_slow_the_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many bad messages as good ones, far beyond what is kept: a ratio of two times in one run."""
+    monkeypatch.setattr(rejected, "MAX_MESSAGES", 100)
+    numbers = count(1)
+
+    def good() -> list[Item]:
+        body = [[Reading(f"s{which}", now(), 1.0) for which in range(20)] for _ in range(500)]
+        return [arrive("good", "readings", encode_senml(some, "good"), next(numbers), GOOD) for some in body]
+
+    def bad() -> list[Item]:
+        return [arrive("bad", "readings", b"nonsense", next(numbers), BAD) for _ in range(500)]
+
+    def took(items: Sequence[Item]) -> float:
+        began = time.perf_counter()
+        store.store(items)
+        return time.perf_counter() - began
+
+    took([*good(), *bad()])
+    alone, beside = [], []
+    for _ in range(7):
+        alone.append(took(good()))
+        beside.append(took([*good(), *bad()]))
+    assert median(beside) < 3 * median(alone)
 
 
 def test_bad_input_of_one_device_stops_nobody(
