@@ -54,6 +54,27 @@ def aggregates(
 
 
 @app.command()
+def baselines(
+    *,
+    nab: Annotated[Path | None, typer.Option(help="a checkout of Numenta's NAB")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Judge what is normal on labelled series, by NAB's score: ours and a plain threshold; exits 1 where ours loses."""
+    from ngatu.bench_baselines import lines, measure
+    from ngatu.child import ChildFailed
+    from ngatu.nab import BadNab
+
+    try:
+        figures = measure(nab)
+    except BadNab as error:
+        raise ChildFailed(str(error)) from error
+    print(json.dumps(msgspec.to_builtins(figures)) if as_json else "\n".join(lines(figures)))
+    scores = {(one.data, one.method): one.score for one in figures}
+    if any(scores[data, "ours"] < scores[data, "plain threshold"] for data, _ in scores):
+        raise typer.Exit(1)
+
+
+@app.command()
 def agent(
     *,
     readings: Annotated[

@@ -1,0 +1,1 @@
+"""What is normal for this hour and weekday, and how far a value is from it."""

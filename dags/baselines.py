@@ -1,0 +1,53 @@
+"""Compare each hour of each series, volume and speed with what is normal for that hour and weekday.
+
+Runs each hour after the aggregates. What was normal comes from the five weeks before a day, by traffic-anomaly's
+medians; hours far from it are joined to deviations with a score. Days whose hours were corrected within the last 40 are
+compared again; started by hand with `start` and `end`, any range is.
+
+The task returns hours read, rows written (hours and deviations), and how many of those replaced or removed others.
+"""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
+
+
+@dag(
+    schedule=CronTriggerTimetable("7 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=2)},
+    params={
+        "start": Param(None, type=["null", "string"], format="date", description="first day; empty: what is due"),
+        "end": Param(None, type=["null", "string"], format="date", description="last day"),
+    },
+    doc_md=__doc__,
+    tags=["ngatu"],
+)
+def baselines() -> None:
+    """Shape: one task."""
+
+    @task(inlets=[Asset("ngatu://aggregates/1h")], outlets=[Asset("ngatu://deviations")])
+    def compare(params: dict[str, Any] | None = None, data_interval_end: datetime | None = None) -> dict[str, int]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        from dags.baseline.days import compare_day, compare_due_days
+        from storage.aggregates import Done
+
+        asked = params or {}
+        with PostgresHook("ngatu").get_conn() as conn:
+            conn.autocommit = True
+            if not asked.get("start"):
+                return asdict(compare_due_days(conn, now=data_interval_end or datetime.now(UTC)))
+            first = date.fromisoformat(asked["start"])
+            last = date.fromisoformat(asked.get("end") or asked["start"])
+            days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+            return asdict(sum((compare_day(conn, day) for day in days), Done()))
+
+    compare()
+
+
+DAG = baselines()
