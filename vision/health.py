@@ -59,6 +59,16 @@ class HealthWatch:
         """Whether nothing is raised."""
         return all(trouble.raised is None for trouble in self._troubles.values())
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether something looks wrong that has not lasted long enough to be said."""
+        return any(trouble.raised is None for trouble in self._troubles.values())
+
+    @property
+    def unwell_since(self) -> float | None:
+        """When the first of what is raised began, POSIX seconds."""
+        return min((trouble.since for trouble in self._troubles.values() if trouble.raised), default=None)
+
     def see(self, frame: Frame) -> list[Health]:
         """What `frame` changes."""
         at, self._last_at = frame.at, frame.at

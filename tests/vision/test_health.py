@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 from events.health import Health
-from tests.vision.pictures import Change, frames
+from events.traffic import TrafficMinute
+from tests.vision.pictures import Change, Given, frames, noisy, street
+from tests.vision.redness import Redness
+from tests.vision.watching import scene
 from vision.frames.letterbox import Image
 from vision.health import HealthWatch
+from vision.live.loop import LiveCamera
+from vision.live.loop import replay as watch_film
 
 
 def blurred(image: Image) -> Image:
@@ -137,3 +142,25 @@ def test_a_wrong_clock_is_noticed_and_cleared_when_it_is_set(vtest_pictures: lis
     assert (raised.condition, raised.state, cleared.state) == ("wrong_clock", "raised", "cleared")
     assert raised.why == {"seconds_behind": -90.0}
     assert health.well
+
+
+@pytest.mark.parametrize(
+    ("dark_from", "until", "trusted"),
+    [
+        (70, 100, [True, False, True]),
+        (55, 90, [False, False, True]),  # it was said in the second minute, and began in the first
+        (55, 62, [True, True, True]),  # a lorry went by
+        (130, 178, [True, True, False]),
+    ],
+)
+def test_counts_of_the_time_in_which_a_camera_was_unwell_are_not_trusted(
+    dark_from: int, until: int, trusted: list[bool]
+) -> None:
+    rng = np.random.default_rng(4)
+    pictures = [noisy(street(), rng) for _ in range(180)]
+    shown = [dark(image) if dark_from <= second < until else image for second, image in enumerate(pictures)]
+    source = Given(shown, rate=1.0, start=960.0)
+    facts = watch_film(LiveCamera(scene=scene(), source=source, clips=False, gate=False), Redness())
+    minutes = [fact for fact in facts if isinstance(fact, TrafficMinute) and fact.zone == "road"]
+    assert [minute.start.timestamp() for minute in minutes] == [960, 1020, 1080]
+    assert [minute.trusted for minute in minutes] == trusted

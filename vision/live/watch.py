@@ -7,6 +7,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from events.health import Health
@@ -22,6 +23,7 @@ from vision.recorded.recording import BoxWriter
 from vision.road.scene import Scene
 
 HELD_SECONDS: Final = 0.2  # where nothing moves, the line need not be told at every frame
+MINUTE: Final = 60.0
 NOTHING: Boxes = np.empty((0, 6), np.float32)
 
 
@@ -47,6 +49,7 @@ class Watch:
         self._boxes = NOTHING
         self._stepped = -math.inf
         self._kinds: dict[str, str] = {}  # of the incidents that are open
+        self._minutes: list[TrafficMinute] = []  # that wait until it is clear whether the camera was well
         self._writer = BoxWriter(record) if record else None
 
     def see(self, frame: Frame, boxes: Boxes | None) -> list[Fact]:
@@ -57,18 +60,18 @@ class Watch:
             self.clips += self._ring.add(frame, self._boxes)
         unwell = self._trust(self._health.see(frame))
         if boxes is None and frame.at - self._stepped < HELD_SECONDS:
-            return unwell
+            return [*unwell, *self._settled()]
         self._stepped = frame.at
         scaled = self._in_scene(self._boxes, frame)
         if self._writer:
             self._writer.write(frame.at, scaled)
         image = None if boxes is None else self._scene_image(frame)
         told = self.line.step(frame.at, None if boxes is None else scaled, image)
-        return [*unwell, *self._with_evidence(told, frame)]
+        return [*unwell, *self._with_evidence(told, frame), *self._settled()]
 
     def wait(self, now: float) -> list[Fact]:
         """Time passed, perhaps without a frame; `now` in POSIX seconds."""
-        return self._trust(self._health.silence(now))
+        return [*self._trust(self._health.silence(now)), *self._settled()]
 
     def _trust(self, health: list[Health]) -> list[Fact]:
         if health:
@@ -81,7 +84,8 @@ class Watch:
             self.clips += self._ring.rest()
         if self._writer:
             self._writer.__exit__(None, None, None)
-        return list(self.line.finish())
+        self._minutes += [fact for fact in self.line.finish() if isinstance(fact, TrafficMinute)]
+        return self._settled(at_once=True)
 
     def take_clips(self) -> list[Wanted]:
         """The clips that are complete since the last time."""
@@ -91,9 +95,10 @@ class Watch:
     def _with_evidence(self, found: Iterable[Incident | TrafficMinute], frame: Frame) -> list[Fact]:
         facts: list[Fact] = []
         for fact in found:
-            facts.append(fact)
-            if not isinstance(fact, Incident):
+            if isinstance(fact, TrafficMinute):
+                self._minutes.append(fact)
                 continue
+            facts.append(fact)
             if asks_for_evidence(fact, self._kinds.get(fact.id)):
                 facts.append(still(fact, frame, self._boxes, blur=self._blur))
                 if self._ring:
@@ -102,6 +107,14 @@ class Watch:
             if fact.state == "end":
                 del self._kinds[fact.id]
         return facts
+
+    def _settled(self, *, at_once: bool = False) -> list[Fact]:
+        """The minutes that are over, once it is clear whether what looked wrong in them was an ailment."""
+        if not self._minutes or (self._health.in_doubt and not at_once):
+            return []
+        minutes, self._minutes = self._minutes, []
+        ill = self._health.unwell_since
+        return [m if ill is None or m.start.timestamp() + MINUTE <= ill else replace(m, trusted=False) for m in minutes]
 
     def _in_scene(self, boxes: Boxes, frame: Frame) -> NDArray[np.float64]:
         """Boxes in the pixels that the scene was drawn in, whatever size the stream has today."""
