@@ -2,6 +2,7 @@
 
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from events.envelope import JSON
 from ingest.item import Arrival
-from ingest.mqtt import commands
+from ingest.mqtt import commands, tls
 from ingest.mqtt.connection import FAILURE, Connection, Login, RefusedError
 from ingest.mqtt.packets import Publish, Suback
 from ingest.mqtt.properties import CONTENT_TYPE, REASON, ProtocolError
@@ -34,25 +35,28 @@ class BrokerAddress:
     port: int
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def parse(cls, url: str, password: str | None = None) -> "BrokerAddress":
-        """Read `mqtt://[user[:password]@]host[:port]`.
+    def parse(cls, url: str, password: str | None = None, ca_file: str | None = None) -> "BrokerAddress":
+        """Read `mqtt://[user[:password]@]host[:port]`, or `mqtts://…`: TLS, with these authorities or the machine's.
 
-        >>> BrokerAddress.parse("mqtt://ingest@broker:1884").port
-        1884
+        >>> BrokerAddress.parse("mqtt://ingest@broker:1884").port, BrokerAddress.parse("mqtts://broker").port
+        (1884, 8883)
 
         Raises:
-            ValueError: it is no such URL.
+            ValueError: it is no such URL, or `ca_file` can't be used.
         """
         parts = urlsplit(url)
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise ValueError(f"{url!r} is not mqtt://[user[:password]@]host[:port]")
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError(f"{url!r} is not mqtt://[user[:password]@]host[:port], or mqtts://… for TLS")
+        secure = parts.scheme == "mqtts"
         return cls(
             host=parts.hostname,
-            port=parts.port or 1883,
+            port=parts.port or (8883 if secure else 1883),
             username=unquote(parts.username) if parts.username else None,
             password=password or (unquote(parts.password) if parts.password else None),
+            tls=tls.context(ca_file) if secure else None,
         )
 
 
@@ -149,7 +153,7 @@ class Consumer:
             receive_maximum=wanted.receive_maximum,
         )
         try:
-            return Connection(address.host, address.port, login)
+            return Connection(address.host, address.port, login, address.tls)
         except RefusedError as error:
             log.error("refused client=%s reason=%r: check user, password and ACL", wanted.client_id, str(error))  # noqa: TRY400 - a line, not a traceback
         except (OSError, ProtocolError) as error:

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
-Mqtt = Annotated[str, typer.Option(envvar="NGATU_MQTT_URL", help="mqtt://[user@]host[:port]; NGATU_MQTT_PASSWORD")]
+Mqtt = Annotated[
+    str, typer.Option(envvar="NGATU_MQTT_URL", help="mqtt[s]://[user@]host[:port]; NGATU_MQTT_PASSWORD, NGATU_MQTT_CA")
+]
 
 
 def simulate(
@@ -52,7 +54,8 @@ def simulate(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        summary = Simulation(BrokerAddress.parse(mqtt, os.environ.get("NGATU_MQTT_PASSWORD")), town, plan).run(stop)
+        address = BrokerAddress.parse(mqtt, os.environ.get("NGATU_MQTT_PASSWORD"), os.environ.get("NGATU_MQTT_CA"))
+        summary = Simulation(address, town, plan).run(stop)
     except (BadCity, TimeoutError, ValueError) as error:
         print(f"ngatu: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

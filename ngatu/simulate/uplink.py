@@ -39,6 +39,8 @@ class Uplink:
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         if broker.username:
             client.username_pw_set(broker.username, broker.password)
+        if broker.tls:
+            client.tls_set_context(broker.tls)
         client.on_connect = self._on_connect
         client.on_disconnect = lambda *_: self.ready.clear()
         client.on_subscribe = lambda *_: self.ready.set()

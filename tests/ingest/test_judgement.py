@@ -33,7 +33,7 @@ def stream() -> str:
 
 
 @pytest.fixture
-def start(dsn: str) -> Iterator[float]:
+def start(dsn: str) -> float:
     with connect(dsn, application="about") as conn:
         Store(conn).store([arrive("a", "about", to_json(About(rev=1, sensors=(SENSOR,))), 1, new_stream())])
     return round(now()) - 5000.0
