@@ -244,7 +244,7 @@ class Uplink:
         limit = min(limit, FETCH.get(rank, BURST))
         if not ahead:
             if rank <= URGENT:
-                ahead.extend(self._outbox.fetch_newest(rank, self._window.ids(rank), limit))
+                ahead.extend(self._outbox.fetch_newest(rank, self._window.known(rank), limit))
             else:
                 ahead.extend(self._outbox.fetch(rank, self._read_up_to.get(rank, 0), limit))
                 if ahead:

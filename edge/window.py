@@ -11,6 +11,7 @@ from edge.boxfile import Row
 from edge.outgoing import RANKS, URGENT
 
 RESERVED: Final = 0.1  # share of the messages and bytes that only incidents and stills may use
+REMEMBERED: Final = 512  # stored incidents and stills: the outbox takes a moment to forget them
 URGENT_PATIENCE_S: Final = 10.0  # an incident never waits longer than this to be sent again
 
 
@@ -70,6 +71,7 @@ class Window:
         self._under_way: dict[int, Sent] = {}
         self._numbers: dict[str, dict[int, Sent]] = {}  # stream → seq → message
         self._ids: dict[int, set[int]] = {rank: set() for rank in RANKS}
+        self._stored: dict[int, set[int]] = {rank: set() for rank in RANKS if rank <= URGENT}
         self._bytes = 0
         self._urgent_patience = Patience(resend, max(resend, min(resend_most, URGENT_PATIENCE_S)))
         self._patience = Patience(resend, max(resend, resend_most))
@@ -91,6 +93,10 @@ class Window:
     def ids(self, rank: int) -> AbstractSet[int]:
         """The places in the outbox of all of this rank that are under way."""
         return self._ids[rank]
+
+    def known(self, rank: int) -> AbstractSet[int]:
+        """The places of all, of an urgent rank, that are under way or have just been stored: not to be sent now."""
+        return self._ids[rank] | self._stored[rank]
 
     def sending(self, row: Row, now: float) -> float:
         """`row` is being sent; return how long until it will be again, in seconds."""
@@ -117,7 +123,7 @@ class Window:
             for sent in [sent for seq, sent in numbers.items() if ranges.holds(spans, seq)]:
                 if sent.tries == 1:
                     self._heard(sent, now)
-                self._take_out(sent)
+                self._finish(sent)
                 count += 1
         return count
 
@@ -134,7 +140,7 @@ class Window:
         """`row` will not be stored."""
         sent = self._under_way.get(row.id)
         if sent is not None:
-            self._take_out(sent)
+            self._finish(sent)
 
     def drop_gone(self, number: int) -> None:
         """What stood in this place of the outbox has been evicted."""
@@ -167,9 +173,18 @@ class Window:
         """Begin anew."""
         self._under_way.clear()
         self._numbers.clear()
-        for ids in self._ids.values():
+        for ids in (*self._ids.values(), *self._stored.values()):
             ids.clear()
         self._bytes = 0
+
+    def _finish(self, sent: Sent) -> None:
+        """Take it out for good."""
+        self._take_out(sent)
+        stored = self._stored.get(sent.rank)
+        if stored is not None:
+            stored.add(sent.id)
+            if len(stored) > 2 * REMEMBERED:
+                stored.difference_update(sorted(stored)[:-REMEMBERED])
 
     def _take_out(self, sent: Sent) -> None:
         del self._under_way[sent.id]

@@ -123,6 +123,19 @@ def test_an_incident_and_its_still_overtake_a_backlog_and_the_newest_goes_first(
     wait_for(lambda: any(getattr(message.body, "id", "") == late for message in acknowledger.messages))
 
 
+def test_an_incident_and_its_still_are_sent_once_though_the_disk_forgets_them_later(
+    broker: Broker, outbox: Outbox, acknowledger: Acknowledger, send: Send, wait_for: WaitFor
+) -> None:
+    send(broker, acknowledger.device, outbox, replace(PACE, resend_s=10.0, resend_max_s=20.0))
+    for number in range(20):
+        outbox.put(incident(name := f"01JD{number:022d}"))
+        outbox.put(of_evidence(Evidence(incident=name, camera="a", at=NOW, role="still", data=b"\xff\xd8\xff")))
+        for reading in some_readings(20):
+            outbox.put(of_readings([reading], acknowledger.device))  # so that there is always something to send
+    wait_for(lambda: outbox.depth().messages == 0)
+    assert set(acknowledger.times.values()) == {1}
+
+
 def test_at_most_a_window_is_under_way_and_incidents_still_get_through(
     broker: Broker, outbox: Outbox, acknowledger: Acknowledger, send: Send, wait_for: WaitFor
 ) -> None:
