@@ -1,7 +1,9 @@
 """Airflow of its own for these tests: its home and its connection stand in the environment before it is imported."""
 
+import atexit
 import importlib.util
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 HOME = Path(tempfile.mkdtemp(prefix="ngatu-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)  # after Airflow's own last words
 DAGS = Path(__file__).parents[2] / "dags"
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),

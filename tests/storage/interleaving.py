@@ -9,6 +9,10 @@ from typing import Any
 import psycopg
 
 
+class Killed(BaseException):
+    """A process that ended where it stood: what it had not committed is gone."""
+
+
 class Stepped(psycopg.Connection[Any]):
     """Waits for its turn before each statement, and before each commit."""
 
@@ -26,9 +30,12 @@ class Stepped(psycopg.Connection[Any]):
 
 
 class Actor:
-    """A thread that works with one `Stepped` connection."""
+    """A thread that works with one `Stepped` connection; it may die before its n-th statement or commit."""
 
-    def __init__(self, dsn: str, work: Callable[[psycopg.Connection[Any]], None]) -> None:
+    def __init__(
+        self, dsn: str, work: Callable[[psycopg.Connection[Any]], None], *, dies_at: int | None = None
+    ) -> None:
+        self._left = dies_at
         self.error: BaseException | None = None
         self.conn = Stepped.connect(dsn, autocommit=True)
         self.conn.turn = self._wait
@@ -60,11 +67,17 @@ class Actor:
     def _wait(self) -> None:
         self._idle.set()
         self._go.acquire()
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
 
     def _run(self) -> None:
         try:
             self._wait()
             self._work(self.conn)
+        except Killed:
+            pass
         except BaseException as error:  # noqa: BLE001 — handed to the test's own thread
             self.error = error
         finally:

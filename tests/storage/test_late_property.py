@@ -1,4 +1,4 @@
-"""However readings are delivered, and whenever the DAGs run: the aggregates are those of one pass over all of them."""
+"""However readings are delivered, whenever the DAGs run, whoever is killed: the aggregates are those of one pass."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -38,6 +38,7 @@ class Case:
     deliveries: list[list[list[int]]]  # by connection: batches of message numbers; some come twice, some twice in both
     closings: list[tuple[str, str, int]]  # what the DAG aggregates does: close or again, level, up to which hour
     recomputings: int  # how often the DAG late runs
+    deaths: list[int | None]  # before which of its statements each of the four is killed, if at all
     seed: int  # of whose statement is next
 
 
@@ -67,7 +68,8 @@ def cases(draw: st.DrawFn) -> Case:
             batches.append([])
         batches[-1].append(number)
     runs = draw(st.lists(closings, min_size=1, max_size=4))
-    return Case(told, deliveries, runs, draw(st.integers(0, 4)), draw(st.integers(0, 2**32)))
+    deaths = draw(st.lists(st.none() | st.integers(1, 30), min_size=4, max_size=4))
+    return Case(told, deliveries, runs, draw(st.integers(0, 4)), deaths, draw(st.integers(0, 2**32)))
 
 
 def turns(seed: int) -> Iterator[int]:
@@ -139,7 +141,7 @@ def same(told: list[Any], wanted: list[Any]) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_any_delivery_interleaved_with_any_dag_runs_ends_in_the_aggregates_of_one_pass(
+def test_any_delivery_interleaved_with_any_dag_runs_and_deaths_ends_in_the_aggregates_of_one_pass(
     db: psycopg.Connection, dsn: str
 ) -> None:
     db.execute("INSERT INTO device (name) VALUES ('camera-a')")
@@ -158,10 +160,11 @@ def test_any_delivery_interleaved_with_any_dag_runs_ends_in_the_aggregates_of_on
             db.execute(f"DELETE FROM {table}".encode())
         begin_streams(db, {STREAM: 1})
 
-        actors = [Actor(dsn, partial(ingest, case.messages, batches)) for batches in case.deliveries]
-        actors.append(Actor(dsn, partial(run_dags, case.closings)))
-        actors.append(Actor(dsn, partial(run_dags, [("late", "", 0)] * case.recomputings)))
+        works = [partial(ingest, case.messages, batches) for batches in case.deliveries]
+        works += [partial(run_dags, case.closings), partial(run_dags, [("late", "", 0)] * case.recomputings)]
+        actors = [Actor(dsn, work, dies_at=death) for work, death in zip(works, case.deaths, strict=True)]
         interleave(actors, turns(case.seed), db)
+        deliver(db, case.messages, range(len(case.messages)))  # what was not acknowledged comes again
 
         assert db.execute("SELECT count(*) FROM reading").fetchone() == (sum(map(len, case.messages)),)
         run_dags([("close", level, HOURS) for level in LEVELS], db)
