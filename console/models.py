@@ -1,7 +1,7 @@
 """What the API says, and the pages read: the contract of console with everybody outside it."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -206,3 +206,46 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["no incident has the id 01JX…"])
+
+
+class ReportOut(BaseModel):
+    """The latest issue of a ward's report; `period` is a week as 2026-W46 or a month as 2026-11."""
+
+    kind: str
+    period: str
+    start: date
+    ward: str
+    ward_name: str | None
+    revision: int
+    as_of: datetime | None
+    issued_at: datetime
+
+
+class DeviationOut(BaseModel):
+    """A run of hours far from normal; value, expected and score are its farthest hour's."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    series_id: int | None
+    device: str
+    name: str
+    quantity: str
+    unit: str | None
+    since: datetime
+    until: datetime
+    peak_at: datetime
+    value: float
+    expected: float
+    score: float
+
+
+class NormalOut(BaseModel):
+    """One hour beside what was to be expected of it; spread is a standard deviation, estimated robustly."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    bucket: datetime
+    value: float
+    expected: float
+    spread: float
+    score: float

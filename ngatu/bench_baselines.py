@@ -59,9 +59,8 @@ def measure(nab: Path | None) -> list[Figures]:
     Raises:
         BadNab: the folder is no checkout of NAB.
     """
-    sets = {"counts with made-up trouble": troubled_counts()}
-    if nab is not None:
-        sets["NAB realTraffic"] = read_series(nab)
+    sets = {} if nab is None else {"NAB realTraffic": read_series(nab)}
+    sets["counts with made-up trouble"] = troubled_counts()
     return [figures for name, series in sets.items() for figures in _measure(name, series)]
 
 
@@ -170,7 +169,11 @@ def _troubled(name: str, hours: pd.Series, chance: np.random.Generator) -> Serie
         values[begin : begin + 6] *= times
         windows.append((begin, begin + 6))  # an hour is known when it has ended
     return Series(
-        name=name, at=[at.to_pydatetime() for at in hours.index], values=values.tolist(), windows=windows, counted=True
+        name=name,
+        times=[at.to_pydatetime() for at in hours.index],
+        values=values.tolist(),
+        windows=windows,
+        counted=True,
     )
 
 

@@ -17,6 +17,7 @@ export default {
     bucket: "auto",
     used: "",
     rows: [],
+    normal: [],
     raw: true,
     since: 0,
     until: 0,
@@ -120,7 +121,9 @@ export default {
         // Aggregates land a little after their bucket has closed: before the first one, the values themselves.
         if (this.bucket === "auto" && bucket !== "raw" && !got.rows.length) got = await this.fetch("raw");
         if (mine !== this.asked) return;
-        Object.assign(this, { rows: markRaw(got.rows), used: got.bucket, raw: got.bucket === "raw" });
+        const normal = got.bucket === "1h" || got.bucket === "15m" || got.bucket === "raw" ? await this.band() : [];
+        if (mine !== this.asked) return;
+        Object.assign(this, { normal: markRaw(normal), rows: markRaw(got.rows), used: got.bucket, raw: got.bucket === "raw" });
         if (!got.rows.length) this.latest = await this.newest();
       } catch (error) {
         if (mine === this.asked) Object.assign(this, { rows: [], problem: error.message });
@@ -133,6 +136,29 @@ export default {
       const query = { from: new Date(this.since).toISOString(), to: new Date(this.until).toISOString(), bucket };
       const facts = await ask(`/api/series/${this.chosen.id}/readings`, query);
       return { bucket, rows: facts.readings || facts.aggregates };
+    },
+    // What the weeks before had at that hour: a help, never a reason not to draw the values.
+    async band() {
+      if (this.until - this.since > 92 * 86400000) return [];
+      try {
+        return await ask(`/api/series/${this.chosen.id}/normal`, { from: new Date(this.since).toISOString(), to: new Date(this.until).toISOString() });
+      } catch {
+        return [];
+      }
+    },
+    usual(colours) {
+      const plain = { type: "line", showSymbol: false, connectNulls: false, silent: true, color: colours.muted, tooltip: { show: false }, emphasis: { disabled: true } };
+      const line = (get) => this.normal.flatMap((hour, i) => {
+        const at = Date.parse(hour.bucket) + this.offset;
+        const gap = i && at - Date.parse(this.normal[i - 1].bucket) - this.offset > 3600000;
+        return [...(gap ? [[at - 1, null]] : []), [at + 1800000, get(hour)]];
+      });
+      const edge = { ...plain, stack: "normal", stackStrategy: "all", lineStyle: { opacity: 0 } };
+      return [
+        { ...edge, name: "normal-low", data: line((hour) => hour.expected - 2 * hour.spread) },
+        { ...edge, name: "normal-width", data: line((hour) => 4 * hour.spread), areaStyle: { color: colours.muted, opacity: 0.16 } },
+        { ...plain, name: this.w("normal"), data: line((hour) => hour.expected), lineStyle: { width: 1.2, type: "dotted" } },
+      ];
     },
     async newest() {
       const facts = await ask(`/api/series/${this.chosen.id}`, {});
@@ -175,7 +201,8 @@ export default {
       ];
     },
     told(colours) {
-      return (items) => {
+      return (all) => {
+        const items = all.filter((i) => i.seriesName !== this.w("normal") && !i.seriesName.startsWith("normal-"));
         const at = items[0]?.value[0];
         const head = `<b>${clockText(at - this.offset, this.offset)}</b>`;
         if (this.raw) return head + items.filter((i) => i.value[1] !== null).map((i) => `<br>${escapeHtml(i.seriesName)}: <b>${number(i.value[1])}${escapeHtml(this.unit)}</b>${i.value[2] ? ` (${i.value[2]})` : ""}`).join("");
@@ -207,11 +234,11 @@ export default {
             valueAxis(colours, this.unit.trim()),
             ...(this.raw ? [] : [valueAxis(colours, "", { gridIndex: 1, min: 0, max: 1, interval: 1, scale: false, axisLabel: { color: colours.muted, formatter: (v) => `${v * 100} %`, fontSize: 10 }, splitLine: { show: false } })]),
           ],
-          legend: legend(colours, side.right, this.raw ? [this.w("value"), this.w("flagged")] : [this.w("mean"), "p95", this.w("min_max"), this.w("coverage")]),
+          legend: legend(colours, side.right, [...(this.raw ? [this.w("value"), this.w("flagged")] : [this.w("mean"), "p95", this.w("min_max"), this.w("coverage")]), ...(this.normal.length ? [this.w("normal")] : [])]),
           tooltip: tooltip(colours, this.told(colours)),
           dataZoom: [{ type: "inside", xAxisIndex: "all" }, { type: "slider", xAxisIndex: "all", bottom: 10, height: 24, borderColor: colours.line, textStyle: { color: colours.muted }, labelFormatter: (v) => clockText(v - this.offset, this.offset, false) }],
           axisPointer: { link: [{ xAxisIndex: "all" }] },
-          series: this.lines(colours),
+          series: [...this.usual(colours), ...this.lines(colours)],
         },
         { notMerge: true },
       );

@@ -24,6 +24,7 @@ PAGES: Final = (
     ("/series", "series"),
     ("/traffic", "traffic"),
     ("/map", "map"),
+    ("/reports", "reports"),
     ("/devices", "devices"),
 )
 NATIVE: Final = {"vi": "Tiếng Việt", "en": "English"}
