@@ -99,6 +99,27 @@ def agent(
 
 
 @app.command()
+def recovery(
+    *,
+    rounds: Annotated[int, typer.Option(min=9, help="nine hold each kind of fault once")] = 27,
+    seed: Annotated[int, typer.Option(help="the same seed breaks the same things")] = 1,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """How soon all is well again after each kind of kill and cut, and that nothing is lost or doubled by it."""
+    from ngatu.bench_recovery import figures, measure
+
+    report = measure(rounds, seed)
+    if as_json:
+        print(json.dumps(figures(report) | {"problems": report.verdict()}))
+    else:
+        for name, value in figures(report).items():
+            print(f"{name:>28}  {value:,.4g}")
+        print(*report.verdict(), sep="\n")
+    if report.verdict():
+        raise typer.Exit(1)
+
+
+@app.command()
 def ingest(
     *,
     readings_per_message: Annotated[str, typer.Option(help="batch sizes, with commas between")] = "1,10,100",

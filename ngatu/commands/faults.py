@@ -1,7 +1,6 @@
 """`ngatu faults`: break a private city on purpose, and prove that nothing is lost and nothing doubled."""
 
 import json
-import os
 import signal
 import tempfile
 from pathlib import Path
@@ -22,23 +21,15 @@ def faults(
     Exits 0 only when nothing was lost, doubled or missing without a reason, every kind of fault happened, and nothing
     was evicted but where a budget was filled.
     """
-    from ngatu.faults.campaign import Campaign
-    from ngatu.faults.plan import faults as plan
-    from ngatu.faults.site import Commands, city
-    from ngatu.faults.watch import AlertWatch
-    from ngatu.home import find_home
-    from ngatu.packages import server_packages
+    from ngatu.faults.run import run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    packages = server_packages(find_home(os.environ))
     with tempfile.TemporaryDirectory(prefix="ngatu-faults-") as scratch:
         place = folder.resolve() if folder else Path(scratch)
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
             raise typer.BadParameter(f"{place} is not empty: name a new folder", param_hint="--folder")
-        place.chmod(0o755)
-        with city(place, packages, Commands()) as broken, AlertWatch(broken.dsn) as watch:
-            report = Campaign(broken, seed, watch).run(plan(rounds, seed))
+        report = run(place, rounds, seed)
     wrong = report.verdict()
     if json_:
         print(json.dumps(report.as_json()))
