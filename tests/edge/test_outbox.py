@@ -91,6 +91,18 @@ def test_only_what_an_ack_covers_is_forgotten(outbox: Outbox) -> None:
     assert outbox.depth().messages == 6
 
 
+def test_a_message_that_is_acknowledged_twice_is_counted_off_once(outbox: Outbox) -> None:
+    stream = next(iter([outbox.put(message()) for _ in range(10)])).stream
+    outbox.commit()
+    for _ in range(2):
+        outbox.acknowledge({stream: [(1, 4)]})
+        outbox.acknowledge({stream: [(3, 5)]})
+        outbox.commit()
+    assert {seq for _, seq in ids(outbox)} == {6, 7, 8, 9, 10}
+    assert outbox.depth().messages == 5
+    assert outbox.put(message()).seq == 11
+
+
 @pytest.mark.parametrize("covered", [[(0, 2**70)], [(-5, 1), (2, 1)], [(1, 1), (1, 1)]])
 def test_an_absurd_ack_does_no_harm(outbox: Outbox, covered: list[tuple[int, int]]) -> None:
     stream = outbox.put(message()).stream
