@@ -31,6 +31,7 @@ class _Entry:
     keys: set[str]
     first: float
     last: float
+    seen: float
     told: float
     ended: bool = False
 
@@ -66,6 +67,7 @@ class Book:
             return self._open(at, finding)
         entry.keys.add(f"{finding.kind}/{finding.key}")
         entry.last = at
+        entry.seen = finding.seen if finding.seen is not None else at
         was = entry.incident
         raised = _gravity(finding.kind) < _gravity(was.kind)
         if finding.kind == was.kind or raised:
@@ -92,7 +94,7 @@ class Book:
         family = _family(finding.kind)
         if _family(entry.incident.kind) != family or finding.kind == "speeding":
             return False
-        if not finding.moving and finding.since > entry.last + ANEW_S:
+        if not finding.moving and finding.since > entry.seen + ANEW_S:
             return False
         if set(entry.finding.tracks) & set(finding.tracks):
             return True
@@ -121,7 +123,9 @@ class Book:
             model=self._model,
         )
         key = f"{finding.kind}/{finding.key}"
-        self._entries.append(_Entry(incident=incident, finding=finding, keys={key}, first=at, last=at, told=at))
+        self._entries.append(
+            _Entry(incident=incident, finding=finding, keys={key}, first=at, last=at, seen=at, told=at)
+        )
         return incident
 
     def _revise(self, entry: _Entry, at: float, **changes: object) -> Incident:

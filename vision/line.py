@@ -47,8 +47,7 @@ class Line:
         self.scene = scene
         self._ignored = tuple(zone.image for zone in scene.of_kind("ignore"))
         self._tracks = Tracks(scene)
-        self._standing = Standing()
-        self._lanes = scene.of_kind("lane_direction")
+        self._standing = Standing(scene.of_kind("road", "lane_direction"))
         self._rules = rules_for(scene)
         self._book = Book(scene, model)
         self._counts = Counts(scene)
@@ -103,7 +102,7 @@ class Line:
         tracks = self._tracks.step(at, admitted)
         self._place(tracks)
         stands = self._standing.step(at, admitted, tracks)
-        note_held(at, stands, self._lanes)
+        note_held(at, stands)
         moment = Moment(
             at=at, begun=self._begun, scene=self.scene, tracks=tracks, stands=stands, boxes=self._boxes, picture=image
         )  # fmt: skip
@@ -120,7 +119,7 @@ class Line:
             return
         places = np.array([track.place for track in tracks])
         for zone in self.scene.zones:
-            if zone.kind not in LINES:
+            if zone.kind not in LINES and zone.kind != "ignore":
                 for track, metres in zip(tracks, depth(places, zone.judged), strict=True):
                     track.depths[zone.name] = float(metres)
 

@@ -97,6 +97,7 @@ def evaluate(
 ) -> None:
     """Replay and score every run below the folders; a table by run, profile and kind."""
     from vision.recorded.evaluate import by_profile, evaluate_run, find_runs, kinds_table, score_of, table
+    from vision.recorded.flows import flows_table
 
     runs = [evaluate_run(folder) for folder in find_runs(folders)]
     if out is not None:
@@ -110,6 +111,9 @@ def evaluate(
         return
     rows = [(run.name, score_of([run])) for run in runs]
     print(f"{table(rows)}\n\n{table([*profiles, ('all', total)])}\n\n{kinds_table(total)}")
+    counted = [(run.name, run.true_flows, run.counted) for run in runs if run.true_flows]
+    if counted:
+        print(f"\n{flows_table(counted)}")
 
 
 @app.command()

@@ -44,7 +44,12 @@ def drop(at: float, picture: Array) -> None:
 
 
 def around() -> list[Actor]:
-    """Cars that go round the thing: its foot is some 36 m away and 3 m right of the middle."""
+    """Cars that first drive where the thing will lie, 36 m away and 3 m right of the middle, and then round it."""
+    return [*flow(16, y=-3.0, every=4, klass=CAR), *flow(45, y=-6.0, every=4, klass=CAR, first=18)]
+
+
+def beside() -> list[Actor]:
+    """Cars that never drive there, before or after."""
     return flow(45, y=-6.0, every=4, klass=CAR)
 
 
@@ -70,3 +75,21 @@ def test_when_the_light_changes_nothing_is_told(darker: float) -> None:
 
 def test_a_street_without_things_has_none() -> None:
     assert told(around(), 40, lambda _at, _picture: None) == []
+
+
+def test_a_thing_where_nobody_ever_drove_is_in_nobodys_way() -> None:
+    assert told(beside(), 45, drop) == []
+
+
+def test_paint_under_a_camera_that_shakes_ever_more_is_no_thing() -> None:
+    x1, y1, x2, y2 = THING
+
+    def shaken(at: float, picture: Array) -> None:
+        off = round(2 * np.sin(7 * at)) if at < 20 else 2
+        picture[y1 + off : y2 + off, x1:x2] = 200
+
+    assert told(around(), 45, shaken) == []
+
+
+def test_a_thing_that_traffic_drives_over_is_a_stain() -> None:
+    assert told([*flow(45, y=-3.0, every=4, klass=CAR)], 45, drop) == []

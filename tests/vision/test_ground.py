@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.vision.street import camera
@@ -18,6 +18,7 @@ def plane(height: float, pitch: float) -> Ground:
     return Ground(np.asarray(np.linalg.inv(k @ pose[:, (0, 1, 3)]), np.float64))
 
 
+@settings(deadline=None)
 @given(HEIGHTS, PITCHES, st.floats(0, 1280), st.floats(0.3, 1))
 def test_there_and_back_is_where_it_was(height: float, pitch: float, u: float, low: float) -> None:
     ground = plane(height, pitch)
@@ -25,6 +26,7 @@ def test_there_and_back_is_where_it_was(height: float, pitch: float, u: float, l
     assert np.allclose(ground.to_image(ground.to_world(pixel)), pixel, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(HEIGHTS, PITCHES, st.floats(0, 1280), st.floats(0.3, 1))
 def test_the_error_of_a_place_is_what_a_small_step_makes(height: float, pitch: float, u: float, low: float) -> None:
     ground = plane(height, pitch)
@@ -40,6 +42,7 @@ def test_the_sky_is_nowhere() -> None:
     assert np.isnan(plane(8, 14).to_image(np.array([[-50.0, 0.0]]))).all()
 
 
+@settings(deadline=None)
 @given(HEIGHTS, PITCHES, st.integers(0, 2**32 - 1))
 def test_a_plane_is_found_again_from_point_pairs(height: float, pitch: float, seed: int) -> None:
     ground = plane(height, pitch)
@@ -68,6 +71,7 @@ def test_points_on_one_line_fix_no_plane() -> None:
 POLYGONS = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=3, max_size=8).map(np.array)
 
 
+@settings(deadline=None)
 @given(POLYGONS)
 def test_a_hull_holds_its_points_and_is_no_smaller(points: np.ndarray) -> None:
     hull = convex_hull(points)
@@ -77,6 +81,7 @@ def test_a_hull_holds_its_points_and_is_no_smaller(points: np.ndarray) -> None:
     assert area(hull) >= area(convex_hull(hull)) - 1e-9
 
 
+@settings(deadline=None)
 @given(POLYGONS, st.floats(0, 100), st.floats(0, 100))
 def test_depth_is_the_distance_to_the_edge_with_a_sign(points: np.ndarray, x: float, y: float) -> None:
     assume(area(convex_hull(points)) > 1e-3)  # a polygon without area has no inside to speak of

@@ -106,3 +106,12 @@ def test_places_on_the_plane_have_latitude_and_longitude() -> None:
     assert north == pytest.approx((21.001, 105.0), abs=1e-6)
     west = scene.origin.locate(0.0, 111.195)
     assert west[1] < 105.0
+
+
+def test_what_is_left_out_may_be_sky() -> None:
+    sky = {"name": "sky", "kind": "ignore", "image": [[0, 0], [640, 0], [640, 60], [0, 60]]}
+    scene = parse_scene(PLAIN | {"points": POINTS, "zones": [sky]})
+    (zone,) = scene.of_kind("ignore")
+    assert scene.ground is not None
+    assert zone.world is None
+    assert zone.image.tolist() == sky["image"]

@@ -1,12 +1,14 @@
 """Whole folders of recorded runs: replayed, scored, and told as a table by kind and profile."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision.errors import VisionError
+from vision.recorded.flows import Flows, counted_flows, true_flows
 from vision.recorded.recording import read_boxes
-from vision.recorded.replay import Alert, alerts_of, replay
+from vision.recorded.replay import Alert, alerts_of, minutes_of, replay
 from vision.recorded.score import AlertRecord, Score, Truth, read_truth, score
 from vision.road.scene import load_scene
 
@@ -18,6 +20,8 @@ class Run:
     name: str
     truth: Truth
     alerts: list[Alert]
+    true_flows: Flows = field(default_factory=Counter)
+    counted: Flows = field(default_factory=Counter)
 
     @property
     def records(self) -> list[AlertRecord]:
@@ -50,8 +54,15 @@ def find_runs(folders: Iterable[Path]) -> list[Path]:
 def evaluate_run(folder: Path) -> Run:
     """Replay one run's boxes through the live line."""
     scene = load_scene(folder / "camera.json")
-    told = replay(scene, read_boxes(folder / "dets.jsonl.gz"))
-    return Run(name=folder.name, truth=read_truth(folder / "incidents.json"), alerts=alerts_of(told))
+    told = list(replay(scene, read_boxes(folder / "dets.jsonl.gz")))
+    mot = folder / "gt_mot.txt.gz"
+    return Run(
+        name=folder.name,
+        truth=read_truth(folder / "incidents.json"),
+        alerts=alerts_of(told),
+        true_flows=true_flows(mot, scene) if mot.exists() else Counter(),
+        counted=counted_flows(minutes_of(told), scene),
+    )
 
 
 def score_of(runs: Iterable[Run]) -> Score:

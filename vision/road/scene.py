@@ -288,7 +288,7 @@ def _both_planes(given: _Zone, ground: Ground | None, where: str) -> tuple[Array
         assert ground is not None
         return ground.to_image(world), world
     image = np.array(given.image, float).reshape(-1, 2)
-    if ground is None:
+    if ground is None or given.kind == "ignore":  # what is left out of the picture may be sky
         return image, None
     return image, ground.to_world(image) if world is None else world
 

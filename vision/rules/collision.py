@@ -36,6 +36,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         yield Finding(
             kind="collision",
             key=f"stand/{stand.number}",
+            seen=stand.seen,
             since=min(stand.since, *(other.since for other in others)),
             place=stand.place,
             box=stand.box,

@@ -13,6 +13,7 @@ from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line
 
 TURN_S: Final = 12.0  # turning round takes 4 to 8 s, with a wait for a gap
 LEG_S: Final = 1.0  # each way must last so long to be a way
+GAP_S: Final = 1.0  # unseen for longer within the turn, it may be another one
 LEG_MPS: Final = 1.5
 ACROSS_M: Final = (
     2.5  # to the other carriageway: a lane at least; straight back is a track gone over to another vehicle
@@ -50,22 +51,25 @@ def _turned_at(track: Track, polygon: Array) -> float | None:
     if not np.any(rows[:, SPEED] @ track.mean[2:] < 0):
         return None
     out = _way(track, track.trail.last(LEG_S))
-    if out is None:
-        return None
     there = np.flatnonzero(inside(rows[:, PLACE], polygon))
-    if not len(there):
+    if out is None or not len(there):
         return None
-    first = rows[there[0], T]
+    first = float(rows[there[0], T])
     before = rows[(rows[:, T] <= first + 0.5) & (rows[:, T] >= first - 2 * LEG_S)]
     way = _way(track, before)
-    if way is None or float(way @ out) > BACK:
-        return None
-    after = rows[rows[:, T] >= first]
-    turn = after[np.argmax(after[:, PLACE] @ way), PLACE]  # the furthest that it got
-    if float(depth(turn[None], polygon)[0]) * track.scale < -2 * track.place_error:
+    if way is None or float(way @ out) > BACK or not _is_turn(track, rows, polygon, way, first):
         return None
     _, aside = along_across((rows[-1, PLACE] - before[:, PLACE].mean(axis=0)) * track.scale, way)
-    return float(first) if aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma) else None
+    return first if aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma) else None
+
+
+def _is_turn(track: Track, rows: Array, polygon: Array, way: Array, first: float) -> bool:
+    """Whether the furthest that it got on its way lies in the zone, and it was seen all the time."""
+    after = rows[rows[:, T] >= first]
+    turn = after[np.argmax(after[:, PLACE] @ way), PLACE]
+    here = float(depth(turn[None], polygon)[0]) * track.scale >= -2 * track.place_error
+    seen = rows[rows[:, T] >= first - LEG_S, T]
+    return here and float(np.diff(seen).max(initial=0.0)) <= GAP_S
 
 
 def _way(track: Track, rows: Array) -> Array | None:

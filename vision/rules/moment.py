@@ -49,6 +49,7 @@ class Finding:
         key: names the event for its rule: the same key again is the same event.
         place: (2,) on the scene's plane.
         box: (4,) in the picture.
+        seen: when what it speaks of was last seen, where that is not now.
         moving: the event goes along with its tracks; others stay where they are.
     """
 
@@ -61,5 +62,6 @@ class Finding:
     severity: Severity
     tracks: tuple[int, ...]
     zone: str | None = None
+    seen: float | None = None
     moving: bool = False
     why: dict[str, Why] = field(default_factory=dict)

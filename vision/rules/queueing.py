@@ -24,9 +24,14 @@ CROWD_M: Final = 30.0
 
 def is_held(stand: Stand, stands: tuple[Stand, ...], heading: Array) -> bool:
     """Whether others stand before it in its lane, longer than it does, or beside it, or a jam is ahead."""
-    others = [other for other in stands if other is not stand]
+    others = [other for other in stands if other is not stand and not _comes_towards(other, heading)]
     jam = sum(_is_further_on(other, stand, heading) for other in others) >= CROWD
     return jam or any(_holds(other, stand, heading) for other in others)
+
+
+def _comes_towards(other: Stand, heading: Array) -> bool:
+    """Whether it stands on the other carriageway."""
+    return other.lane is not None and float(other.lane @ heading) < 0
 
 
 def _is_further_on(other: Stand, stand: Stand, heading: Array) -> bool:
@@ -39,31 +44,26 @@ def _holds(other: Stand, stand: Stand, heading: Array) -> bool:
     ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
     ahead /= stand.shrink
     before = 0 < ahead < AHEAD_M and aside < LANE_M and other.since <= stand.since
-    beside = abs(ahead) < BESIDE_M and LANE_M <= aside < ROAD_M
+    beside = other.on_road and abs(ahead) < BESIDE_M and LANE_M <= aside < ROAD_M
     met = stand.distance(other.place) < TOUCHING_M and abs(other.since - stand.since) < TOUCHING_S
     return beside or (before and not met)
 
 
 def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:
-    """Whether so many others stand around that it is a jam, whatever is ahead."""
-    others = [other for other in stands if other is not stand and other not in but]
+    """Whether so many others stand around it on its carriageway that it is a jam, whatever is ahead."""
+    others = [other for other in stands if other is not stand and other not in but and other.on_road]
+    if stand.heading is not None:
+        others = [other for other in others if not _comes_towards(other, stand.heading)]
     return sum(stand.distance(other.place) < CROWD_M for other in others) >= CROWD
 
 
-def note_held(at: float, stands: tuple[Stand, ...], lanes: tuple[Zone, ...]) -> None:
-    """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will.
-
-    One that was not seen to arrive is taken to have come along its lane, and to be part of any jam that it stands in.
-    """
+def note_held(at: float, stands: tuple[Stand, ...]) -> None:
+    """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will."""
     for stand in stands:
-        heading = stand.heading if stand.heading is not None else _lane_of(stand, lanes)
-        held = heading is not None and is_held(stand, stands, heading)
-        if held or (not stand.arrived and is_crowded(stand, stands)):
+        if stand.heading is not None and is_held(stand, stands, stand.heading):
             stand.free_since = at
-
-
-def _lane_of(stand: Stand, lanes: tuple[Zone, ...]) -> Array | None:
-    return next((lane.direction for lane in lanes if stand.depths[lane.name] >= 0), None)
+        if is_crowded(stand, stands):
+            stand.jammed = at
 
 
 def waits_at_line(stand: Stand, lines: tuple[Zone, ...], heading: Array) -> bool:

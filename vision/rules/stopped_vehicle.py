@@ -7,19 +7,19 @@ from vision.road.ground import Array
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CYCLE_S, is_crowded, sees_ahead, waits_at_line
 from vision.tracking.boxes import BUS, NAMES
-from vision.tracking.standing import Stand
+from vision.tracking.standing import PASSES, Stand
 
 STOPPED_S: Final = (
     10.0  # letting somebody off takes less; National Highways' stopped vehicle radar must tell within 20 s
 )
 STEADY_S: Final = 2.0  # who seems to set off is given so long to do it
-PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
 ONE_PASS_S: Final = 12.0  # where traffic is thin one will do a little later
 SEEN_S: Final = 1.5  # nobody is called to a place where nothing is seen any more
 PRESENT: Final = 0.25  # share of the last seconds in which it was seen: passing boxes do not make a standing one
 UNPASSED_S: Final = 90.0  # with nobody driving past it may wait at a red light: few are longer (HCM: cycles to 120 s)
 NEVER_CAME_S: Final = 20.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
 SURE: Final = 0.55  # and they seldom score like this
+STEADILY: Final = 0.9  # or are seen in so many of the frames: what is, and is driven past, is there
 SETTLING_S: Final = 5.0  # what stands already when the camera is switched on
 WAS_THERE_S: Final = 60.0  # may have reasons that were not seen
 
@@ -36,6 +36,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         yield Finding(
             kind="stopped_vehicle",
             key=f"stand/{stand.number}",
+            seen=stand.seen,
             since=stand.since,
             place=stand.place,
             box=stand.box,
@@ -60,18 +61,31 @@ def is_allowed(moment: Moment, stand: Stand) -> bool:
 
 def is_alone(moment: Moment, stand: Stand, lane: Array | None) -> bool:
     """Whether it stands for a reason of its own: traffic goes past, or it outlasts any red light."""
-    seconds = moment.at - stand.free_since
+    seconds = moment.at - stand.own_since
     heading = stand.heading if stand.heading is not None else lane
     if seconds < STOPPED_S or moment.at - stand.wavered < STEADY_S:
         return False
     if stand.presence < PRESENT or moment.at - stand.seen > SEEN_S:
         return False
-    passes = len(stand.passed)
+    passes, came = len(stand.passed), stand.arrived and heading is not None
+    if not came and (stand.score < SURE or seconds < _proof_s(moment, stand)):
+        return False
     if heading is not None and not sees_ahead(moment.scene, stand.place, stand.box, heading):
-        return stand.arrived and passes > PASSES and not is_crowded(stand, moment.stands)
-    if not stand.arrived or heading is None:
-        first = stand.since - moment.begun < SETTLING_S
-        return seconds >= (WAS_THERE_S if first else NEVER_CAME_S) and stand.score >= SURE
+        return passes > PASSES and not is_crowded(stand, moment.stands)
+    return not came or _outlasts(moment, stand, heading, seconds)
+
+
+def _outlasts(moment: Moment, stand: Stand, heading: Array | None, seconds: float) -> bool:
+    """Whether no red light explains that it stands for so long, with so many driving past."""
+    assert heading is not None
+    passes = len(stand.passed)
     if waits_at_line(stand, moment.scene.of_kind("stop_line"), heading):
         return seconds >= CYCLE_S
     return passes >= PASSES or (passes == 1 and seconds >= ONE_PASS_S) or seconds >= UNPASSED_S
+
+
+def _proof_s(moment: Moment, stand: Stand) -> float:
+    """Seconds for which something must stand that was not seen to arrive."""
+    if stand.since - moment.begun < SETTLING_S:
+        return WAS_THERE_S
+    return STOPPED_S if stand.presence >= STEADILY and len(stand.passed) >= PASSES else NEVER_CAME_S

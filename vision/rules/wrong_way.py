@@ -10,9 +10,15 @@ from vision.road.scene import Zone
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CROWD_M
 from vision.tracking.boxes import NAMES
-from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line, is_steady
+from vision.tracking.track import CERTAIN
+from vision.tracking.trail import PLACE, SCORE, SPEED, T, Track, fit_line, is_steady
 
 AGAINST_S: Final = 2.0  # a turn is over, or has become wrong-way driving, after this time
+FAR_S: Final = 4.0  # far away boxes wander by metres, and it takes longer to tell
+SIGMAS: Final = (
+    5.0  # of a place: once in an hour with ten vehicles in view, chance moves a box by 3.5 of its difference
+)
+CLEARLY: Final = 0.5  # share of its boxes that are certain ones: weak boxes keep a track alive, but accuse nobody
 AGAINST_M: Final = 6.0  # and it takes more than a car's length
 JAMMED_M: Final = 12.0  # among standing vehicles, where numbers go from one to the next
 GAP_S: Final = 1.0  # unseen for longer within that time, it may be another one
@@ -58,16 +64,22 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float)
     slack = KERB_M * track.shrink / track.scale
     if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
         return False
-    rows = track.trail.last(AGAINST_S if least == AGAINST_M else 2 * AGAINST_S)
+    windows = (AGAINST_S, FAR_S) if least == AGAINST_M else (FAR_S,)
+    return any(_drove_against(track, track.trail.last(seconds), lane.direction, lanes, least) for seconds in windows)
+
+
+def _drove_against(track: Track, rows: Array, direction: Array, lanes: tuple[Zone, ...], least: float) -> bool:
     if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S or np.diff(rows[:, T]).max() > GAP_S:
         return False
+    if np.mean(rows[:, SCORE] >= CERTAIN) < CLEARLY:
+        return False
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
-    back = -float(velocity @ lane.direction)
+    back = -float(velocity @ direction)
     straight = back > STRAIGHT * float(np.hypot(*velocity))
     fast = (back - 2 * error) * track.scale > LEAST_MPS * track.shrink
-    moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ lane.direction) * track.scale
-    far = moved > max(least * track.shrink, 5 * track.place_error)
-    return straight and fast and far and is_steady(rows, -lane.direction) and not _may_be_right(track, velocity, lanes)
+    moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ direction) * track.scale
+    far = moved > max(least * track.shrink, SIGMAS * track.place_error)
+    return straight and fast and far and is_steady(rows, -direction) and not _may_be_right(track, velocity, lanes)
 
 
 def _may_be_right(track: Track, velocity: Array, lanes: tuple[Zone, ...]) -> bool:

@@ -13,22 +13,24 @@ FIRST_SPEED: Final = 12.0  # m/s, standard deviation of a newcomer's speed: the 
 SURPRISE: Final = 9.21  # 99 % of chi-square with 2 degrees of freedom: a measurement further off is believed less
 
 
-def place_noise(boxes: Array, share: float, ground: Ground | None) -> Array:
+def place_noise(boxes: Array, share: float, least: float, ground: Ground | None) -> Array:
     """How unsure the foot of each box is, on the plane that positions are measured on.
 
     A box edge wanders in proportion to the box, so the foot's error is a share of its width and height in
-    pixels (one pixel at least), carried to the road by the homography's Jacobian: it grows with range by itself.
+    pixels (`least` at least), carried to the road by the homography's Jacobian: it grows with range by itself.
 
     Args:
         boxes: (n, 4+) x1 y1 x2 y2.
         share: standard deviation of an edge as a share of the box's size.
+        least: pixels, the standard deviation of a small box's edge, and of the whole picture where the camera shakes.
         ground: None leaves the covariance in pixels.
 
     Returns:
         (n, 2, 2) covariance in m² (pixels² without ground).
     """
     size = boxes[:, 2:4] - boxes[:, :2]
-    sigma = np.maximum(share * size * (np.sqrt(0.5), 1.0), 0.7)  # the middle of two edges wanders less than one
+    size[:, 0] = size.max(axis=1)  # a narrow box's sides wander like its ends
+    sigma = np.maximum(share * size * (np.sqrt(0.5), 1.0), least)  # the middle of two edges wanders less than one
     pixels = np.zeros((len(boxes), 2, 2))
     pixels[:, 0, 0], pixels[:, 1, 1] = sigma.T**2
     if ground is None:

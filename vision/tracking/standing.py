@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from vision.road.ground import Array
-from vision.road.zones import along_across
+from vision.road.scene import Zone
+from vision.road.zones import along_across, convex_hull, inside
 from vision.tracking.boxes import cover, overlap
 from vision.tracking.trail import PLACE, T, Track, fit_line
 
@@ -20,6 +21,10 @@ PASSED_M: Final = 8.0  # and then is so far ahead, has driven past: two lengths 
 STRAIGHT: Final = 0.2  # sideways for each metre ahead: who turns in from a side street comes aslant
 ROAD_M: Final = 8.0  # sideways, to either side: two lanes and a bit
 PRESENCE: Final = 0.03  # weight of one frame: at 10 a second about three seconds count
+STILL_THERE: Final = 0.7  # where a new number begins in a box that overlaps the old one this much,
+VACATED_S: Final = 3.0  # so soon after the old number drove off, a vehicle passing in front had taken that along
+PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
+FAR_M: Final = 150.0  # beyond this cameras over city streets see no vehicles
 HIDDEN: Final = 0.5  # covered by other boxes by so much, it can't be seen
 GONE_S: Final = 5.0  # unseen and not hidden for so long: gone. Detectors miss small vehicles for seconds at a time
 HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A red light's queue hides what is behind it
@@ -31,20 +36,25 @@ class Stand:
     Attributes:
         since: when it came to rest, seconds.
         free_since: when it was last held by others that stand before or beside it, or came to rest.
+        jammed: when others last stood around it.
         place, box: where, on the plane and in the picture.
-        heading: (2,) unit vector of its approach, None where it was never seen to move.
+        heading: (2,) unit vector of its approach, of its lane where it was never seen to move, None where it has none.
+        on_road: whether it stands in a road zone or straight beyond one, and not beside it.
+        lane: (2,) direction of the lane that it stands in, None where it stands in none.
         brake_mps, brake_error: how fast it still was a second before it stood, and the standard error of that.
         presence: share of the last seconds in which it was seen, those not counted in which something hid it.
         wavered: when it last seemed to set off.
+        vacated: when its number drove off; None while it stands.
         passed: numbers of tracks that drove past it, the same way, since it stands.
     """
 
     def __init__(self, track: Track, since: float, at: float) -> None:
         self.number = track.number
-        self.since = self.free_since = since
+        self.since = self.free_since = self.jammed = since
         self.seen = at
         self.supported = 0
-        self.owner = track.number
+        self.owner: int | None = track.number
+        self.vacated: float | None = None
         self.tracks = [track.number]
         rows = track.trail.rows
         still = rows[rows[:, T] >= since]
@@ -54,18 +64,27 @@ class Stand:
         self.scale, self.shrink = track.scale, track.shrink
         self.sigma = track.place_sigma
         self.arrived, self.heading = _approach(track, self.place, since)
+        self.on_road = False
+        self.lane: Array | None = None
         self.passed: set[int] = set()
         self.wavered = since
         self.brake_mps, self.brake_error = _speed_before(track, since)
         self.score = track.confidence
         self.depths = dict(track.depths)
         self.presence = 1.0
-        self.gone = False
 
     @property
     def klass(self) -> int:
         """The class that most of the score went to."""
         return max(self.votes, key=lambda klass: (self.votes[klass], -klass))
+
+    @property
+    def own_since(self) -> float:
+        """Since when it stands for a reason of its own.
+
+        What was not seen to arrive is taken for a part of any jam around it, until others have driven past.
+        """
+        return self.free_since if self.arrived or len(self.passed) >= PASSES else max(self.free_since, self.jammed)
 
     def distance(self, place: Array) -> float:
         """Metres from here to a place on the plane."""
@@ -86,6 +105,16 @@ class Stand:
             self.owner = track.number
             self.tracks.append(track.number)
 
+    def goes_on(self, track: Track | None) -> bool:
+        """Whether it stands on under a new number, which began here; the old one was taken along by who drove past."""
+        if track is None or self.distance(track.trail.rows[0, PLACE]) > self.reach(track):
+            return False
+        if self.owner is not None:
+            self.passed.add(self.owner)
+        self.owner, self.vacated = track.number, None
+        self.tracks.append(track.number)
+        return True
+
     def wavers(self, track: Track) -> bool:
         """Whether its owner seems to set off, if not beyond doubt."""
         off = self.distance(track.place) > max(ASIDE_M / 2 * self.shrink, 2 * track.place_sigma)
@@ -104,7 +133,9 @@ class Stand:
 class Standing:
     """All vehicles that stand in one camera's view."""
 
-    def __init__(self) -> None:
+    def __init__(self, roads: tuple[Zone, ...] = ()) -> None:
+        self._roads = roads
+        self._reaches = [_far_along(zone) for zone in roads]
         self.stands: list[Stand] = []
         self._checked: dict[int, float] = {}
         self._stood: dict[int, float] = {}
@@ -113,11 +144,11 @@ class Standing:
         """Take a frame in: all boxes (n, 6), and the tracks seen in it. The stands that hold now, oldest first."""
         vehicles = tuple(track for track in tracks if not track.is_person)
         self._support(at, boxes, vehicles)
-        self._leave(vehicles)
+        self._leave(at, vehicles)
         self._stood |= {number: at for stand in self.stands for number in stand.tracks}
         for stand in self.stands:
             _count_passing(stand, vehicles, set(self._stood))
-        self.stands = [stand for stand in self.stands if not stand.gone and not self._is_lost(at, stand, boxes)]
+        self.stands = [stand for stand in self.stands if not self._is_lost(at, stand, boxes)]
         for track in vehicles:
             if at - self._checked.get(track.number, -1.0) >= 0.5 - 1e-6:
                 self._checked[track.number] = at
@@ -126,7 +157,7 @@ class Standing:
             self._checked = {n: t for n, t in self._checked.items() if at - t < 10.0}
         if len(self._stood) > 500:
             self._stood = {n: t for n, t in self._stood.items() if at - t < 60.0}
-        return tuple(self.stands)
+        return tuple(stand for stand in self.stands if stand.vacated is None)
 
     def of(self, track: Track) -> Stand | None:
         """Where the track stands."""
@@ -140,25 +171,30 @@ class Standing:
                 stand.presence -= PRESENCE * stand.presence
             return
         by_box = {tuple(track.box): track for track in tracks}
+        places = np.array([stand.box for stand in self.stands])
         moving = [_drives(by_box.get(tuple(box[:4]))) for box in boxes]
-        shared = np.where(moving, 0.0, overlap(np.array([stand.box for stand in self.stands]), boxes))
-        covered = cover(np.array([stand.box for stand in self.stands]), boxes).sum(axis=1) > HIDDEN
+        shared = np.where(moving, 0.0, overlap(places, boxes))
+        covered = cover(places, boxes).sum(axis=1) > HIDDEN
         for stand, row, hidden in zip(self.stands, shared, covered, strict=True):
             best = int(row.argmax())
             seen = bool(row[best] >= SAME_PLACE)
+            if stand.vacated is not None:
+                seen = bool(row[best] >= STILL_THERE) and stand.goes_on(by_box.get(tuple(boxes[best, :4])))
             if seen:
                 stand.support(at, boxes[best], by_box.get(tuple(boxes[best, :4])))
             if seen or not hidden:
                 stand.presence += PRESENCE * (seen - stand.presence)
 
-    def _leave(self, tracks: tuple[Track, ...]) -> None:
+    def _leave(self, at: float, tracks: tuple[Track, ...]) -> None:
         owners = {stand.owner: stand for stand in self.stands}
         for track in tracks:
             stand = owners.get(track.number)
-            if stand and stand.has_left(track):
-                stand.gone = True
+            if stand and stand.vacated is None and stand.has_left(track):
+                stand.vacated = at
 
     def _is_lost(self, at: float, stand: Stand, boxes: Array) -> bool:
+        if stand.vacated is not None:
+            return at - stand.vacated > VACATED_S
         unseen = at - stand.seen
         if unseen <= GONE_S:
             return False
@@ -170,7 +206,24 @@ class Standing:
             return
         same = [stand for stand in self.stands if stand.distance(track.place) <= stand.reach(track) / 2]
         if not same:
-            self.stands.append(Stand(track, _onset(track), at))
+            stand = Stand(track, _onset(track), at)
+            here = [
+                zone
+                for zone, reach in zip(self._roads, self._reaches, strict=True)
+                if bool(inside(stand.place[None], reach)[0]) or stand.depths[zone.name] >= 0
+            ]
+            stand.on_road = bool(here)
+            stand.lane = next((zone.direction for zone in here if zone.direction is not None), None)
+            if stand.heading is None:
+                stand.heading = stand.lane
+            self.stands.append(stand)
+
+
+def _far_along(zone: Zone) -> Array:
+    """A straight lane as far as cameras see: whoever stands beyond its drawn end still stands on the road."""
+    if zone.reach is None or zone.direction is None:
+        return zone.judged
+    return convex_hull(np.vstack((zone.reach + FAR_M * zone.direction, zone.reach - FAR_M * zone.direction)))
 
 
 def _drives(track: Track | None) -> bool:

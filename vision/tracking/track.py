@@ -10,8 +10,9 @@ from vision.road.ground import Array
 from vision.road.scene import Scene
 from vision.road.zones import Flags
 from vision.tracking import kinematics
-from vision.tracking.boxes import PERSON, feet
-from vision.tracking.trail import PLACE, T, Track
+from vision.tracking.boxes import PERSON, TWO_WHEELERS, feet
+from vision.tracking.trail import ERROR_S, PLACE, T, Track
+from vision.tracking.unrest import Unrest
 
 COAST_S: Final = 2.0  # an object may be hidden this long and keep its number: a bus at 20 km/h hides it for 2 s
 CERTAIN: Final = 0.4  # boxes from this score on start tracks; weaker ones keep them alive (ByteTrack)
@@ -28,7 +29,7 @@ BUFFER: Final = (
 )
 LEAST_OVERLAP: Final = 0.1  # of a box and where its track was expected, ByteTrack's own default
 USUAL_JITTER: Final = 0.04  # share of a box's height, standard deviation, until the camera's own has been measured
-CHI2_MEDIAN: Final = 1.386  # of chi-square with 2 degrees of freedom
+MEDIAN_OFF: Final = 0.6745  # standard deviations: half of what is normally distributed is less far off
 JITTER_MEMORY: Final = 2000  # boxes over which the camera's own jitter is averaged
 
 
@@ -50,6 +51,7 @@ class Tracks:
         self._owner: dict[int, Track] = {}  # by the library's number
         self._count = 0
         self.jitter = USUAL_JITTER
+        self._unrest = Unrest()
 
     def step(self, at: float, boxes: Array) -> tuple[Track, ...]:
         """Take a frame's boxes (n, 6) in; the tracks seen in it, but those that the picture's edge cuts."""
@@ -61,15 +63,31 @@ class Tracks:
         found = boxes[rows]
         places = self._places(found)
         whole = self._whole(found)
-        noise = kinematics.place_noise(found, self.jitter, self._ground)
-        noise[~whole] *= CUT**2
+        noise = self._noise(found, whole)
         expected = self._expect(at)
         seen = self._own(at, numbers, found, _distances(self._tracks, expected, places, noise))
+        noise = self._noise(found, whole) if self._shakes(at, seen, found, expected) else noise
         self._advance(seen, found, places, noise, expected)
-        self._remember(at, seen, found, places, noise, whole)
+        self._remember(at, seen, found, places, whole)
         for track, error in zip(seen, np.sqrt(np.linalg.eigvalsh(noise)[:, -1]), strict=True):
             track.place_error = float(error) * track.scale
         return tuple(track for track, seen_whole in zip(seen, whole, strict=True) if seen_whole)
+
+    def _noise(self, boxes: Array, whole: Flags) -> Array:
+        noise = kinematics.place_noise(boxes, self.jitter, self._unrest.pixels, self._ground)
+        noise[~whole] *= CUT**2
+        return noise
+
+    def _shakes(self, at: float, seen: list[Track], boxes: Array, expected: tuple[Array, Array]) -> bool:
+        """Whether the boxes of tracks that are well known all jumped alike."""
+        index = {id(track): n for n, track in enumerate(self._tracks)}
+        known = [(row, index[id(track)]) for row, track in enumerate(seen) if id(track) in index and track.hits > 5]
+        if known:
+            rows, columns = (list(numbers) for numbers in zip(*known, strict=True))
+            places = expected[0][columns, :2]
+            there = places if self._ground is None else self._ground.to_image(places)
+            return self._unrest.watch(at, feet(boxes[rows]) - there)
+        return False
 
     def _assign(self, at: float, boxes: Array) -> tuple[list[int], list[int]]:
         """The library's word: rows of `boxes` and a number for each."""
@@ -125,7 +143,7 @@ class Tracks:
             if id(track) not in taken
             and sigmas2[row, n] < kinematics.SURPRISE
             and metres[row, n] < STITCH_M
-            and track.is_person == (int(box[5]) == PERSON)
+            and _alike(track, int(box[5]))
             and SAME_SIZE[0] < _height(box) / _height(track.box) < SAME_SIZE[1]
         ]
         if fitting:
@@ -150,15 +168,13 @@ class Tracks:
             track.mean, track.cov = mean, cov
         self._tracks += [track for track in tracks if id(track) not in index]
 
-    def _remember(
-        self, at: float, tracks: list[Track], boxes: Array, places: Array, noise: Array, whole: Flags
-    ) -> None:
+    def _remember(self, at: float, tracks: list[Track], boxes: Array, places: Array, whole: Flags) -> None:
         widths = self._widths(boxes)
         for n, track in enumerate(tracks):
             track.half_width = widths[n] / 2 * track.scale
             if whole[n]:
                 track.see(at, boxes[n], places[n])
-                self._measure_jitter(track, places[n], noise[n])
+                self._measure_jitter(track, boxes[n])
             else:
                 track.glimpse(at, boxes[n])
 
@@ -181,22 +197,28 @@ class Tracks:
         places = self._ground.to_world(feet(boxes))
         return np.where(np.isfinite(places), places, 1e4)  # above the horizon: nowhere near any zone
 
-    def _measure_jitter(self, track: Track, place: Array, noise: Array) -> None:
-        """Learn how far boxes wander: half a second apart their errors are new, and steady driving cancels out.
+    def _measure_jitter(self, track: Track, box: Array) -> None:
+        """Learn how far boxes wander, as a share of their height, from steady driving: the bend of three places.
 
-        The bend of three places has chi-square length, with 2 degrees of freedom, where the noise is right; the jitter
-        follows its median, which braking and mistakes hardly move.
+        What the camera sees of the bend is carried back to pixels, and only its upright part is taken, which is the
+        lower edge's. The jitter follows the median, which braking and mistakes hardly move.
         """
         rows = track.trail.last(1.1)
         if len(rows) < 3 or rows[-1, T] - rows[0, T] < 0.9:
             return
         middle = rows[np.searchsorted(rows[:, T], rows[-1, T] - 0.5)]
-        share = (middle[T] - rows[0, T]) / (rows[-1, T] - rows[0, T])
-        bend = middle[PLACE] - rows[0, PLACE] - share * (place - rows[0, PLACE])
+        share = float((middle[T] - rows[0, T]) / (rows[-1, T] - rows[0, T]))
+        if not 0.2 < share < 0.8:
+            return
+        bend = middle[PLACE] - rows[0, PLACE] - share * (rows[-1, PLACE] - rows[0, PLACE])
+        if self._ground is not None:
+            bend = np.linalg.solve(self._ground.jacobian(feet(box[None]))[0], bend)
+        early, late, whole = np.exp(-np.diff(rows[[0, -1], T]) * (share, 1 - share, 1.0) / ERROR_S)
         variance = 1 + share**2 + (1 - share) ** 2
-        length2 = float(bend @ np.linalg.solve(noise, bend)) / variance
+        variance -= 2 * ((1 - share) * early + share * late - share * (1 - share) * whole)
+        wandered = abs(float(bend[1])) / (MEDIAN_OFF * float(np.sqrt(variance)) * _height(box))
         step = self.jitter / JITTER_MEMORY * 4
-        self.jitter = min(max(self.jitter + (step if length2 > CHI2_MEDIAN else -step), 0.01), 0.15)
+        self.jitter = min(max(self.jitter + (step if wandered > self.jitter else -step), 0.01), 0.15)
 
 
 def _distances(tracks: list[Track], expected: tuple[Array, Array], places: Array, noise: Array) -> tuple[Array, Array]:
@@ -211,6 +233,12 @@ def _distances(tracks: list[Track], expected: tuple[Array, Array], places: Array
 def _jumps(off: tuple[Array, Array], row: int, column: int) -> bool:
     sigmas2, metres = off
     return bool(sigmas2[row, column] > JUMP and metres[row, column] > JUMP_M)
+
+
+def _alike(track: Track, klass: int) -> bool:
+    """Whether it may be the same object: riders are now and then seen without their motorcycles."""
+    rides = track.is_person or track.klass in TWO_WHEELERS
+    return track.is_person == (klass == PERSON) or (rides and klass in (PERSON, *TWO_WHEELERS))
 
 
 def _height(box: Array) -> float:
