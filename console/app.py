@@ -9,7 +9,19 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
 from console import metrics
-from console.api import devices, events, health, incidents, open311, planners, series, traffic, wards
+from console.api import (
+    devices,
+    events,
+    health,
+    incidents,
+    open311,
+    open_data,
+    planners,
+    quality,
+    series,
+    traffic,
+    wards,
+)
 from console.api.access import Console
 from console.api.problems import RESPONSES, add_handlers
 from console.database import Database
@@ -20,6 +32,7 @@ from console.pages.alerts import add_alerts_page
 from console.pages.explore import add_explore_pages
 from console.pages.frame import STATIC
 from console.pages.places import LEAFLET, add_places_pages
+from console.pages.planning import add_planning_pages
 from console.pages.reports import add_reports_page
 from console.settings import Settings
 from events import asyncapi
@@ -49,7 +62,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.console = console
     add_handlers(app)
     app.middleware("http")(guard)
-    for room in (incidents, series, traffic, devices, wards, planners, open311, events):
+    for room in (incidents, series, traffic, devices, wards, planners, open311, quality, open_data, events):
         app.include_router(room.router, responses=RESPONSES)
     app.include_router(health.router)
     app.include_router(login.router)
@@ -68,6 +81,7 @@ def make_app(settings: Settings) -> FastAPI:
     add_alerts_page(console)
     add_explore_pages(console)
     add_places_pages(console)
+    add_planning_pages(console)
     add_reports_page(console)
     ui.run_with(
         app,

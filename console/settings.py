@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 class BadSettingError(ValueError):
@@ -22,11 +23,12 @@ class Settings:
         None  # a map's tile address, as https://tiles.example/{z}/{x}/{y}.png; None: wards without tiles
     )
     attribution: str = ""  # what whoever gives the tiles wants to be said
+    open_data: Path | None = None  # the folder that the DAG publication writes; None: it is not here
     secure: bool = False  # cookies over HTTPS only
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """Read NGATU_DSN, _HOST, _PORT, _CITY, _ADMIN_PASSWORD, _STORAGE_SECRET, _TILES, _TILES_ATTRIBUTION and _HTTPS.
+    """Read NGATU_DSN, _HOST, _PORT, _CITY, _ADMIN_PASSWORD, _STORAGE_SECRET, _TILES…, _OPEN_DATA and _HTTPS.
 
     Raises:
         BadSettingError: one is missing or wrong.
@@ -52,5 +54,6 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         secret=secret,
         tiles=environ.get("NGATU_TILES") or None,
         attribution=environ.get("NGATU_TILES_ATTRIBUTION", ""),
+        open_data=Path(environ["NGATU_OPEN_DATA"]) if environ.get("NGATU_OPEN_DATA") else None,
         secure=environ.get("NGATU_HTTPS", "") in {"1", "true", "yes"},
     )

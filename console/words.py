@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+from console.words_quality import QUALITY
+
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
 
@@ -329,7 +331,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "incidents": ("Sự cố", "Incidents"),
     "find_device": ("Tìm thiết bị, camera…", "Device, camera…"),
     "unplaced": ("{n} sự cố không có vị trí", "{n} incidents have no position"),
-}
+} | QUALITY
 
 
 def words(language: Language) -> dict[str, str]:

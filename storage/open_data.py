@@ -148,7 +148,7 @@ QUALITY: Final = Dataset(
     title_vi="Chất lượng số liệu của từng thiết bị",
     query="""
         SELECT d.name AS device, q.correct, q.complete, q.clean, q.calibrated, q.alive_s AS alive, q.delay_s AS delay,
-               q.well, array_to_string(q.reasons, '; ') AS reasons
+               q.well, nullif(array_to_string(q.reasons, '; '), '') AS reasons
         FROM quality_1d q JOIN device d ON d.id = q.device_id WHERE q.day = %(day)s ORDER BY 1""",
     columns=(
         _DEVICE,

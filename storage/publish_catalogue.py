@@ -98,6 +98,7 @@ def _distribution(about: About, issue: Path, package: Mapping[str, Any], resourc
         "@id": where,
         "@type": "dcat:Distribution",
         "dct:title": f"{resource['title']}, {issue.parent.name}, {FORMATS[suffix]}",
+        "dct:description": f"One of the city's days, {issue.parent.name}; issue {issue.name[1:]}.",
         "dct:issued": {"@type": "xsd:dateTime", "@value": package["created"]},
         "dcat:accessURL": {"@id": where},
         "dcat:downloadURL": {"@id": where},

@@ -25,11 +25,13 @@ THRESHOLDS: Final[dict[str, float]] = {
 }  # fmt: skip
 
 # Bits of reading.quality: 1 out of range, 16 rate of change, 32 stuck make a value wrong; 64 duplicate time and 128
-# another unit make it unclean, and so does a time that its series has already.
+# another unit make it unclean, and so does a time that its series has already, flagged or not. Values are due from when
+# their series was first seen; on days before that, which somebody loaded later, all day long where the device has any.
 MEASURE: Final = """
     WITH line AS (
         SELECT series_id, count(*) AS n, count(*) FILTER (WHERE quality & 49 = 0) AS correct,
-               greatest(count(*) FILTER (WHERE quality & 192 = 0) - (count(*) - count(DISTINCT at)), 0) AS clean,
+               least(count(*) FILTER (WHERE quality & 192 = 0),
+                     count(DISTINCT at) FILTER (WHERE quality & 128 = 0)) AS clean,
                max(at) AS latest,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM received - at)::float8) AS delay_s
         FROM any_reading WHERE at >= %(lo)s AND at < %(hi)s GROUP BY 1
@@ -49,9 +51,12 @@ MEASURE: Final = """
         SELECT s.device_id, s.name,
                coalesce((SELECT coverage FROM reading_1d a WHERE a.series_id = s.id AND a.bucket = %(lo)s), 0) / f.part
                    AS share
-        FROM series s, LATERAL (SELECT extract(epoch FROM %(hi)s - greatest(s.first_seen, %(lo)s))::float8
-                                       / extract(epoch FROM %(hi)s - %(lo)s)::float8 AS part) f
-        WHERE s.declared AND s.period_s > 0 AND s.first_seen < %(hi)s AND f.part > 0
+        FROM series s LEFT JOIN value v ON v.device_id = s.device_id,
+             LATERAL (SELECT CASE WHEN s.first_seen < %(hi)s
+                                  THEN extract(epoch FROM %(hi)s - greatest(s.first_seen, %(lo)s))::float8
+                                       / extract(epoch FROM %(hi)s - %(lo)s)::float8
+                                  WHEN v.n > 0 THEN 1 END AS part) f
+        WHERE s.declared AND s.period_s > 0 AND f.part > 0
         UNION ALL
         SELECT device_id, camera || '/' || zone, coverage FROM traffic_1d
         WHERE bucket = %(lo)s AND class = '' AND direction = ''
@@ -86,7 +91,7 @@ MEASURE: Final = """
     LEFT JOIN counted c ON c.device_id = d.id LEFT JOIN complete p ON p.device_id = d.id
     LEFT JOIN eye e ON e.device_id = d.id
     LEFT JOIN bad b ON b.device = d.name LEFT JOIN lost l ON l.device = d.name
-    WHERE d.first_seen < %(hi)s
+    WHERE d.first_seen < %(hi)s OR v.n > 0 OR c.n > 0
 """
 KEPT: Final = (
     "correct", "complete", "clean", "calibrated", "alive_s", "delay_s", "n", "missing", "explained", "well", "reasons",

@@ -30,7 +30,7 @@ DEVICES: Final = """
 AREAS: Final = """
     SELECT whole, code, name, devices, correct, complete, clean, nullif(alive_s, 'infinity') AS alive_s, delay_s,
            missing, explained, well, shared, shared_days, worst, worst_why
-    FROM quality_ward(%(day)s, %(wards_of)s)
+    FROM quality_ward(%(day)s, %(wards_of)s) WHERE devices > 0
 """
 LATEST: Final = "SELECT max(day) FROM quality_1d"
 DAYS: Final = """

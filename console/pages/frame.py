@@ -26,6 +26,8 @@ PAGES: Final = (
     ("/map", "map"),
     ("/reports", "reports"),
     ("/devices", "devices"),
+    ("/quality", "quality"),
+    ("/publications", "open_data"),
 )
 NATIVE: Final = {"vi": "Tiếng Việt", "en": "English"}
 

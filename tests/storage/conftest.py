@@ -1,11 +1,15 @@
-"""A small day that is ready to be published."""
+"""A small day that is ready to be published; and a month that was loaded, broken, late and corrected."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 
 from ngatu.city_lists import load_city
+from ngatu.guard import Guard
+from tests.servers import Broker, PostgresServer, WaitFor
+from tests.storage.month_run import Month, load_month
 
 PUBLISHED_DAY = date(2026, 3, 2)
 PUBLISHED_AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
@@ -15,6 +19,12 @@ DAY_BEGINS = "2026-03-01 17:00Z"
 @pytest.fixture
 def ready(db: psycopg.Connection, dsn: str) -> psycopg.Connection:
     """Two devices, of which one was well; a series, a gate and an incident, of all of which too much is known."""
+    fill_day(db, dsn)
+    return db
+
+
+def fill_day(db: psycopg.Connection, dsn: str) -> None:
+    """Write what is to be published of a day."""
     load_city(dsn, "hanoi")
     db.execute(
         "INSERT INTO device (name, latitude, longitude) VALUES ('good', 21.0287, 105.8524), ('bad', 21.03, 105.85)"
@@ -38,7 +48,6 @@ def ready(db: psycopg.Connection, dsn: str) -> psycopg.Connection:
     )
     hour(db, {("", ""): (103, 4.0), ("car", "in"): (100, 4.0), ("person", "in"): (3, 4.0)})
     incident(db, "01SECRET", "stopped_vehicle")
-    return db
 
 
 def hour(
@@ -62,3 +71,17 @@ def incident(conn: psycopg.Connection, name: str, kind: str) -> None:
         " 21.028712345, 105.85241234, '{\"plate\": \"29A-12345\"}', '{7777}', now(), now())",
         {"id": name, "kind": kind, "at": PUBLISHED_AT + timedelta(minutes=23, seconds=17)},
     )
+
+
+@pytest.fixture(scope="session")
+def month(
+    postgres_server: PostgresServer,
+    template_db: str,
+    broker: Broker,
+    guard: Guard,
+    wait_for: WaitFor,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Month]:
+    """A month of a simulated city, stored, aggregated, scored and published, with everything broken on the way."""
+    with postgres_server.database(template_db) as dsn:
+        yield load_month(dsn, broker, guard, wait_for, tmp_path_factory.mktemp("month"))

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
 import pyarrow.parquet
 import pytest
 from frictionless import Package, validate
-from geojson_pydantic import FeatureCollection
+from geojson_pydantic import Feature, FeatureCollection, Point
 from pyshacl import validate as shacl_validate
 from rdflib import DCAT, RDF, SH, Graph, Literal, URIRef
 from rdflib.term import Node
@@ -18,6 +19,8 @@ from storage.publish import publish_day
 from tests.storage.conftest import PUBLISHED_AT, PUBLISHED_DAY
 
 SHAPES = Path(__file__).with_name("dcat_ap.ttl")
+# rdflib's own JSON-LD parser makes a graph of a class that rdflib has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
 ADDRESS = "https://data.example.vn/open-data"
 
 
@@ -50,11 +53,13 @@ def complaints(graph: Graph, severity: Node) -> list[str]:
 
 def test_frictionless_finds_nothing_wrong_with_the_package(issue: Path) -> None:
     report = validate(issue / "datapackage.json")
-    assert report.flatten(["type", "note"]) == []
+    wrong = [(task.name, *found) for task in report.tasks for found in task.flatten(["type", "note"])]
+    # It does not count the bytes of Parquet ("actual is None"): checksums of those are compared in test_publish.
+    assert [found for found in wrong if not (found[0].endswith("-parquet") and found[1] == "byte-count")] == []
     package = Package(issue / "datapackage.json")
     tables = {resource.name for resource in package.resources if resource.name.endswith("-csv")}
     assert tables == {f"{dataset.name}-csv" for dataset in DATASETS}
-    (row,) = package.get_resource("readings-csv").read_rows()
+    (row,) = package.get_table_resource("readings-csv").read_rows()
     assert row["bucket"] == PUBLISHED_AT
     assert row["mean"] == pytest.approx(12.5)
 
@@ -65,7 +70,7 @@ def test_frictionless_finds_a_table_that_was_tampered_with(issue: Path) -> None:
     assert not validate(issue / "datapackage.json").valid
 
 
-def test_the_catalogue_is_dcat_ap_with_all_that_is_demanded_and_nearly_all_that_is_recommended(issue: Path) -> None:
+def test_the_catalogue_is_dcat_ap_with_all_that_is_demanded_and_recommended(issue: Path) -> None:
     graph = catalogue(issue)
     assert len(list(graph.subjects(RDF.type, DCAT.Dataset))) == len(DATASETS)
     assert complaints(graph, SH.Violation) == []
@@ -90,11 +95,13 @@ def test_its_addresses_are_those_of_the_city_and_lead_to_the_files(issue: Path) 
 
 def test_geojson_says_where_devices_and_incidents_are(issue: Path) -> None:
     for name, places in (("devices", 2), ("incidents", 1)):
-        told = FeatureCollection.model_validate_json((issue / f"{name}.geojson").read_text("utf-8"))
+        told = FeatureCollection[Feature[Point, dict[str, Any]]].model_validate_json(
+            (issue / f"{name}.geojson").read_text("utf-8")
+        )
         assert len(told.features) == places
         for feature in told.features:
             assert feature.geometry is not None
-            longitude, latitude = feature.geometry.model_dump()["coordinates"][:2]
+            longitude, latitude = feature.geometry.coordinates[:2]
             assert (105 < longitude < 107, 20 < latitude < 22) == (True, True)
 
 

@@ -99,6 +99,16 @@ def test_what_is_wrong_is_told_in_words(conn: psycopg.Connection, broken: Any, w
     assert next(text for text in told.reasons if text.startswith(f"{word}:")).startswith(reason)
 
 
+def test_days_before_a_device_was_first_seen_are_scored_where_somebody_loaded_them(conn: psycopg.Connection) -> None:
+    read(conn, series(conn, device(conn, "loaded"), "a"), hours=12)
+    device(conn, "not there yet")
+    conn.execute("UPDATE device SET first_seen = now()")
+    conn.execute("UPDATE series SET first_seen = now()")
+    told = scored(conn)
+    assert set(told) == {"loaded"}
+    assert told["loaded"].complete == pytest.approx(0.5)
+
+
 def test_a_device_that_never_described_itself_is_not_clean(conn: psycopg.Connection) -> None:
     read(conn, series(conn, device(conn, "mute", about=False), "x", declared=False))
     told = scored(conn)["mute"]
