@@ -13,10 +13,12 @@ from edge import ongoing
 from edge.agent import Agent
 from edge.cameras import Cameras
 from edge.outbox import Outbox
-from edge.outgoing import INCIDENT
+from edge.outgoing import HEALTH, INCIDENT
 from edge.settings import Agent as Settings
 from edge.settings import Broker as BrokerSettings
 from edge.settings import Camera
+from events import health
+from events.health import Health
 from events.incident import DECODER, Incident, Place
 from ngatu.home import CHECKOUT
 from tests.edge.acknowledger import Acknowledger
@@ -73,7 +75,23 @@ def test_what_has_ended_by_itself_is_left_alone(outbox: Outbox) -> None:
     ongoing.end(outbox, "told to")
     ongoing.end_of_earlier_run(outbox, "told to")
     assert revisions(outbox) == [OPEN, over]
-    assert not outbox.notes(ongoing.PREFIX)
+    assert not outbox.notes(ongoing.INCIDENTS)
+
+
+def test_a_complaint_about_a_camera_is_cleared_with_who_made_it(outbox: Outbox) -> None:
+    dark = Health(
+        id="01JD0000000000000000000009", rev=1, subject="camera", name="street", condition="dark", state="raised",
+        since=NOW,
+    )  # fmt: skip
+    ongoing.put(outbox, dark)
+    ongoing.end_of_earlier_run(outbox, "cut off")
+    ongoing.end(outbox, "told to")
+    outbox.commit()
+    first, last = (health.DECODER.decode(row.payload) for row in outbox.fetch(HEALTH, 0, 9))
+    assert first == dark
+    assert (last.id, last.rev, last.state, last.why) == (dark.id, 2, "cleared", {"ended": "cut off"})
+    assert last.until is not None
+    assert last.until > NOW
 
 
 def test_what_was_forgotten_is_forgotten_over_restarts(outbox_path: Path) -> None:
@@ -128,4 +146,4 @@ def test_cameras_remember_what_they_have_open(tmp_path: Path, outbox: Outbox) ->
     )
     cameras = Cameras(settings, tmp_path, tmp_path, outbox)
     cameras._take(OPEN)
-    assert list(outbox.notes(ongoing.PREFIX)) == [ongoing.PREFIX + OPEN.id]
+    assert list(outbox.notes(ongoing.INCIDENTS)) == [ongoing.INCIDENTS + OPEN.id]
