@@ -2,37 +2,27 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from threading import Event
 
-import numpy as np
-import psutil
-
 from ngatu.bare_model import open_bare
+from ngatu.bench_camera import Loop, gate_proof, growth, memory, quiet_share
 from vision.detection.detect import NetworkDetector
-from vision.errors import VisionError
-from vision.frames.frame import Frame
-from vision.frames.motion import Gate
+from vision.frames.letterbox import Image
 from vision.frames.source import open_source
 from vision.frames.video import read_video
-from vision.live.examine import examine
 from vision.live.loop import LiveCamera, replay
-from vision.live.watch import Watch
 from vision.recorded.stages import median, rate, time_stages
 from vision.road.scene import Scene, parse_scene
-from vision.tracking.boxes import overlap
 
 ROUNDS = 5
 CAMERA_RATE = 5.0  # frames a second that a camera is looked at, for `cameras_at_5fps`
-QUIET_NOISE = 1.5  # grey levels: a camera's on an empty street
 GOAL = 0.9
 LOST = 0.001
-SURE = 0.4  # score of a box that should not be lost
-SAME = 0.5  # intersection over union
+GROWTH = 5.0  # megabytes an hour that chance and the allocator may add
 ULTRALYTICS = """
 import sys, time, logging
 from ultralytics import YOLO
@@ -58,42 +48,36 @@ class Figures:
     runtime: str
     threads: int
     fps: float
-    fps_model: float
+    fps_model: float  # one picture at a time on all threads
     ratio_to_model: float
+    ratio_to_streams: float  # to the bare model with as many pictures at once as threads, its best rate
     fps_ultralytics: float | None
     ratio_to_ultralytics: float | None
     ms_by_stage: dict[str, float]
     cameras_at_5fps: int
     mb_per_camera: float
+    mb_growth_per_hour: float  # of one camera, over an hour of its time
     quiet_share: float  # processor time of a quiet street's frame, of a busy one's
     gate_shut: float  # share of this clip's frames on which the motion gate saves the detection
     gate_lost: float  # share of the boxes there that those held from before do not stand for
+    alerts: int  # in the whole clip, detected on every frame
+    gate_alerts_differ: int  # missed or more, with the gate
 
     @property
     def good(self) -> bool:
         """Whether the goals are met."""
-        return self.ratio_to_model >= GOAL and self.quiet_share < 0.1 and self.gate_lost < LOST
+        return (
+            self.ratio_to_model >= GOAL
+            and self.quiet_share < 0.1
+            and self.gate_lost < LOST
+            and self.flat
+            and not self.gate_alerts_differ
+        )
 
-
-class Loop:
-    """A recording as a source: the first frames of a clip, decoded anew each time."""
-
-    def __init__(self, video: Path, frames: int) -> None:
-        self.state = "open"
-        self._video, self._frames = video, frames
-
-    def frames(self, stop: Event) -> Iterator[Frame]:
-        """See `vision.frames.source.Source`."""
-        number, start = count(), 0.0
-        while True:
-            last = start
-            for frame in read_video(str(self._video)):
-                index = next(number)
-                if index >= self._frames or stop.is_set():
-                    return
-                last = start + frame.at
-                yield Frame(index=index, at=last, picture=frame.picture, fresh=index == 0)
-            start = last + 0.1
+    @property
+    def flat(self) -> bool:
+        """Whether memory stays as it is."""
+        return self.mb_growth_per_hour < GROWTH
 
 
 def measure(
@@ -113,17 +97,18 @@ def measure(
     scene = scene or whole_picture(*first.size)
     canvas, _ = detector.prepare(first.image)
     bare = open_bare(Path(detector.info.file), detector.info.runtime, canvas, threads)
-    ratios, ours, bares = [], [], []
+    ratios, streams, ours, bares = [], [], [], []
     _pipeline(detector, scene, video, 20)
     for _ in range(ROUNDS):
         bares.append(rate(lambda: _bare(bare, frames)))
         ours.append(rate(lambda: _pipeline(detector, scene, video, frames)))
         bares.append(rate(lambda: _bare(bare, frames)))
         ratios.append(2 * ours[-1] / (bares[-1] + bares[-2]))
+        streams.append(ours[-1] / rate(lambda: _at_once(detector, canvas, frames)))
     theirs = _ultralytics(python, detector.info.file, video, frames, threads) if python else None
     stages = time_stages(scene, detector, open_source(str(video), live=False).frames(Event()), frames)
     fps = median(ours)
-    shut, lost = _gate(detector, video, frames * ROUNDS)
+    gate = gate_proof(detector, scene, video)
     return Figures(
         model=detector.info.name,
         runtime=detector.info.runtime,
@@ -135,10 +120,14 @@ def measure(
         ratio_to_ultralytics=fps / theirs if theirs else None,
         ms_by_stage=stages.ms(),
         cameras_at_5fps=int(fps / CAMERA_RATE),
-        mb_per_camera=_memory(scene, video),
-        quiet_share=_quiet_share(detector, scene, video, frames),
-        gate_shut=shut,
-        gate_lost=lost,
+        ratio_to_streams=median(streams),
+        mb_per_camera=memory(scene, video),
+        mb_growth_per_hour=growth(scene, detector, video),
+        quiet_share=quiet_share(detector, scene, video, frames),
+        gate_shut=gate.shut,
+        gate_lost=gate.lost,
+        alerts=gate.alerts,
+        gate_alerts_differ=gate.differing,
     )
 
 
@@ -164,6 +153,14 @@ def _bare(infer: Iterator[None], frames: int) -> int:
     return frames
 
 
+def _at_once(detector: NetworkDetector, canvas: Image, frames: int) -> int:
+    """The network alone on a prepared picture, on all of its lanes."""
+    with ThreadPoolExecutor(detector.info.lanes) as pool:
+        for _ in pool.map(lambda _: detector.infer(canvas).shape, range(frames)):
+            pass
+    return frames
+
+
 def _pipeline(detector: NetworkDetector, scene: Scene, video: Path, frames: int) -> int:
     """Decode to incidents, evidence included, with the gate forced open."""
     camera = LiveCamera(scene=scene, source=Loop(video, frames), gate=False)
@@ -179,58 +176,3 @@ def _ultralytics(python: Path, model: str, video: Path, frames: int, threads: in
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=600)
     said = [line.split() for line in done.stdout.splitlines() if line.startswith("fps ")]
     return float(said[-1][1]) if said else None
-
-
-def _memory(scene: Scene, video: Path, cameras: int = 4, frames: int = 120) -> float:
-    """Megabytes that one more camera takes: its decoder, ring, tracks and reference view."""
-    process = psutil.Process()
-    nothing = np.empty((0, 6), np.float32)
-    kept = []
-    before = process.memory_info().rss
-    for _ in range(cameras):
-        watch, source = Watch(scene, "bench", live=True), Loop(video, frames + 1).frames(Event())
-        for frame, _ in zip(source, range(frames), strict=False):
-            watch.see(frame, nothing)
-        kept.append((watch, source))
-    return (process.memory_info().rss - before) / cameras / 2**20
-
-
-def _quiet_share(detector: NetworkDetector, scene: Scene, video: Path, frames: int) -> float:
-    """Processor time of a frame in which nothing moves, of that of one in which much does. Decoding is in neither."""
-    pictures = [frame for frame, _ in zip(Loop(video, frames).frames(Event()), range(frames), strict=False)]
-    if not pictures:
-        raise VisionError(f"{video}: no frames to measure on")
-    rng = np.random.default_rng(1)
-    still = pictures[0].image.astype(np.int16)
-    noise = [np.round(rng.normal(0, QUIET_NOISE, still.shape)).astype(np.int16) for _ in range(8)]
-    noisy = [np.clip(still + noise[n % 8], 0, 255).astype(np.uint8) for n in range(16)]
-    quiet = [Frame(index=f.index, at=f.at, picture=noisy[n % 16], fresh=n == 0) for n, f in enumerate(pictures)]
-    return _processor_time(detector, scene, quiet, forced=False) / _processor_time(
-        detector, scene, pictures, forced=True
-    )
-
-
-def _gate(detector: NetworkDetector, video: Path, most: int) -> tuple[float, float]:
-    """Detect on every frame, and see what the gate would have held instead: shares of frames shut and of boxes lost."""
-    gate, held = Gate(), np.empty((0, 6), np.float32)
-    frames = shut = boxes = lost = 0
-    for frame, _ in zip(read_video(str(video)), range(most), strict=False):
-        found = detector.detect([frame.image])[0]
-        frames += 1
-        if gate.changed(frame):
-            held = found
-        else:
-            shut += 1
-        sure = found[found[:, 4] >= SURE].astype(np.float64)
-        boxes += len(sure)
-        if len(sure):
-            lost += int((overlap(sure, held.astype(np.float64)).max(axis=1, initial=0.0) < SAME).sum())
-    return shut / max(1, frames), lost / max(1, boxes)
-
-
-def _processor_time(detector: NetworkDetector, scene: Scene, frames: list[Frame], *, forced: bool) -> float:
-    watch, began = Watch(scene, "bench"), time.process_time()
-    for seen in examine(((0, frame) for frame in frames), detector, [Gate(forced_open=forced)], Event()):
-        if seen is not None:
-            watch.see(seen.frame, seen.boxes)
-    return time.process_time() - began

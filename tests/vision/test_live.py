@@ -114,7 +114,7 @@ def test_cameras_share_one_detector_fairly(wait_for: WaitFor) -> None:
     with running(cameras, detector) as facts:
         wait_for(lambda: sum(isinstance(fact, CameraStatus) for fact in facts) >= 9, 30)
     rates = {fact.camera: fact.fps for fact in facts if isinstance(fact, CameraStatus)}
-    assert rates["slow"] > 5  # the two that push do not starve it
+    assert rates["slow"] > 0.7 * rates["fast"]  # the two that push do not starve it
     assert rates["fast"] == pytest.approx(rates["other"], rel=0.2)
 
 

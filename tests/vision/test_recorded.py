@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from events.incident import Incident
+from ngatu.bench_camera import differing
 from ngatu.bench_vision import measure
 from ngatu.cli import build
 from tests.vision.pictures import car, street, write_film
@@ -118,7 +119,15 @@ def test_a_preview_is_a_film_or_a_picture(camera: Path, short: Path, tiny: Model
     assert "nothing lies 90 s into it" in said
 
 
-def test_the_bench_measures_what_it_says(tiny: ModelFile, tmp_path: Path) -> None:
+def test_alerts_that_have_no_counterpart_are_counted_once_each() -> None:
+    some, others = [("speeding", 1.0), ("speeding", 9.0), ("debris", 5.0)], [("speeding", 2.0), ("speeding", 30.0)]
+    assert differing(some, others) == differing(others, some) == 3
+    assert differing(some, some) == 0
+
+
+@pytest.mark.timeout(400)
+def test_the_bench_measures_what_it_says(tiny: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ngatu.bench_camera.SOAK", 300)
     film = write_film(tmp_path / "street.mp4", [car(street(), 8 * n) for n in range(30)])
     detector = open_detector(tiny.path)
     assert isinstance(detector, NetworkDetector)
@@ -130,3 +139,5 @@ def test_the_bench_measures_what_it_says(tiny: ModelFile, tmp_path: Path) -> Non
     assert figures.cameras_at_5fps == int(figures.fps / 5)
     assert 0 < figures.quiet_share < 1
     assert figures.gate_lost <= 0.05
+    assert figures.gate_alerts_differ == 0
+    assert 0.2 < figures.ratio_to_streams < 2
