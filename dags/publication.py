@@ -1,8 +1,9 @@
 """Publish each day's open data: CSV and Parquet with a data package, GeoJSON, and a DCAT-AP catalogue.
 
 Runs each hour and issues the days that have been scored, and again, with a higher revision, those that were corrected.
-Devices that were not well that day are left out, and the package says so. The folder is the Airflow variable
-`ngatu_open_data`, else `open-data` in the home of Airflow's user.
+Devices that were not well that day are left out, datasets of which too few were well are withheld, and the package says
+so (`docs/data.md`). The folder is the Airflow variable `ngatu_open_data`, else `open-data` in the home of Airflow's
+user.
 
 The task returns how many days were issued, and rows.
 """

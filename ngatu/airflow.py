@@ -35,6 +35,11 @@ class AirflowSite:
         """Where its pages are."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def open_data(self) -> Path:
+        """Where the DAG publication writes, and the console serves from."""
+        return self.folder.parent / "open-data"
+
     def environ(self) -> dict[str, str]:
         """Return the whole environment of its processes."""
         settings = {
@@ -67,7 +72,7 @@ class AirflowSite:
             "HOME": str(self.folder),
             "AIRFLOW_HOME": str(self.folder),
             "AIRFLOW_CONN_NGATU": self.data_dsn,
-            "AIRFLOW_VAR_NGATU_OPEN_DATA": str(self.folder.parent / "open-data"),
+            "AIRFLOW_VAR_NGATU_OPEN_DATA": str(self.open_data),
             **{f"AIRFLOW__{key}": str(value) for key, value in settings.items()},
         }
 

@@ -130,7 +130,9 @@ INCIDENTS: Final = Dataset(
             SELECT i.kind IN ('pedestrian_on_road', 'citizen_report', 'object_detected') AS personal) p
         LEFT JOIN LATERAL ward_at(i.latitude, i.longitude, %(day)s) w ON i.latitude IS NOT NULL
         WHERE i.started_at >= %(lo)s AND i.started_at < %(hi)s
-          AND NOT EXISTS (SELECT FROM incident_action a WHERE a.incident_id = i.id AND a.action = 'false_alarm')
+          AND coalesce((SELECT a.action FROM incident_action a WHERE a.incident_id = i.id
+                        AND a.action IN ('acknowledge', 'resolve', 'false_alarm', 'reopen')
+                        ORDER BY a.id DESC LIMIT 1), '') <> 'false_alarm'
         ORDER BY 1, 2, 3, 5, 6, 7""",
     columns=(
         Column("started", "datetime", "", "begin, UTC: to the minute, or to the hour where it is about a person"),

@@ -53,6 +53,7 @@ def console(site: Site, city: str) -> Part:
         "NGATU_CITY": city,
         "NGATU_ADMIN_PASSWORD": site.passwords.admin,
         "NGATU_STORAGE_SECRET": site.passwords.storage_secret,
+        "NGATU_OPEN_DATA": str(site.airflow.open_data),
     }
     return Part(
         program=_python(site, "console", ("-m", "console"), environ),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from events.about import About, Position
+from events.about import About, Position, Sensor
 from events.fact import to_json
 from events.incident import Incident
 from events.reading import Reading, encode_senml
@@ -102,10 +102,15 @@ def _about(site: Site) -> Message:
         rev=1,
         position=site.position,
         ward=site.ward,
-        sensors=tuple(gauge.sensor(site.period_s) for gauge in site.gauges),
+        sensors=tuple(_sensor(gauge, site.period_s) for gauge in site.gauges),
         cameras=(street.camera(site.position or LAKE),) if site.camera else (),
     )
     return Message(device=site.name, kind="about", payload=to_json(about), comes=BEGIN - PACK)
+
+
+def _sensor(gauge: Gauge, period_s: float) -> Sensor:
+    """Range and period, no more: what is flagged can be computed from the log."""
+    return Sensor(name=gauge.name, unit=gauge.unit, minimum=gauge.minimum, maximum=gauge.maximum, period_s=period_s)
 
 
 def _within(days: tuple[float, float], at: datetime) -> bool:

@@ -125,6 +125,9 @@ def test_an_incident_that_turns_out_false_is_a_correction(conn: psycopg.Connecti
     assert publish_due_days(conn, tmp_path)["issues"] == 1
     assert read(f"SELECT * FROM '{issue(tmp_path, 2)}/incidents.csv'") == []
     assert len(read(f"SELECT * FROM '{issue(tmp_path)}/incidents.csv'")) == 1
+    conn.execute("INSERT INTO incident_action (incident_id, who, action) VALUES ('01SECRET', 'lan', 'reopen')")
+    publish_day(conn, tmp_path, DAY)
+    assert len(read(f"SELECT * FROM '{issue(tmp_path, 3)}/incidents.csv'")) == 1
 
 
 def test_nothing_is_left_of_an_issue_that_failed(conn: psycopg.Connection, tmp_path: Path) -> None:
