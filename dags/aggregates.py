@@ -13,6 +13,8 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=CronTriggerTimetable(
@@ -21,7 +23,13 @@ from airflow.sdk import Asset, CronTriggerTimetable, dag, task
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 3, "retry_delay": timedelta(seconds=20), "execution_timeout": timedelta(hours=2)},
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": timedelta(hours=2),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(minutes=30)),
     doc_md=__doc__,
     tags=["ngatu"],
 )

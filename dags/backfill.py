@@ -13,13 +13,21 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=None,
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=12)},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(hours=12),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(hours=13)),
     params={
         "start": Param(type="string", format="date-time", description="from here; with a time zone"),
         "end": Param(type="string", format="date-time", description="up to here, not included"),

@@ -12,13 +12,21 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=CronTriggerTimetable("* * * * *", timezone="UTC", interval=timedelta(minutes=1), run_immediately=True),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=10), "execution_timeout": timedelta(hours=2)},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(seconds=10),
+        "execution_timeout": timedelta(hours=2),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(minutes=15)),
     doc_md=__doc__,
     tags=["ngatu"],
 )

@@ -14,13 +14,21 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=CronTriggerTimetable("40 18 * * *", timezone="UTC", interval=timedelta(days=1)),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5), "execution_timeout": timedelta(hours=4)},
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=4),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(hours=5)),
     doc_md=__doc__,
     tags=["ngatu"],
 )

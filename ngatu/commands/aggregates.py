@@ -48,6 +48,26 @@ def late(*, dsn: Dsn = None, as_json: Json = False) -> None:
         _tell(recompute_late(conn), as_json=as_json)
 
 
+@app.command()
+def status(*, dsn: Dsn = None, as_json: Json = False) -> None:
+    """How far the aggregates are behind, and what failed in the last day; exit 1 where somebody should look."""
+    from msgspec import to_builtins
+
+    from storage.aggregate_watch import aggregate_lag, recent_alarms
+
+    with _connected(dsn) as conn:
+        lags, alarms = aggregate_lag(conn), recent_alarms(conn)
+    if as_json:
+        print(json.dumps({"lag": to_builtins(lags), "alarms": to_builtins(alarms)}))
+    else:
+        for lag in lags:
+            print(f"{lag.source:>8} {lag.level:>4}  {lag.behind} behind{'  OVERDUE' if lag.overdue else ''}")
+        for alarm in alarms:
+            print(f"{alarm.at:%Y-%m-%d %H:%M}  {alarm.kind}  {alarm.dag} {alarm.task or ''}  {alarm.detail}")
+    if alarms or any(lag.overdue for lag in lags):
+        raise typer.Exit(1)
+
+
 def _connected(dsn: str | None) -> "psycopg.Connection":
     from storage.connect import connect
 

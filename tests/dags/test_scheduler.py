@@ -13,6 +13,7 @@ import pytest
 from ngatu import airflow
 from ngatu.child import Child
 from ngatu.guard import Guard
+from ngatu.home import CHECKOUT
 from ngatu.ports import free_port
 from storage.late import late_bounds, mark_late
 from tests.servers import PostgresServer, WaitFor
@@ -24,8 +25,40 @@ HISTORY = """
 """
 
 
+TROUBLE = """
+from datetime import timedelta
+import time
+from airflow.sdk import dag, task
+from dags.alarm import due_within, failed
+
+@dag(schedule="@once", is_paused_upon_creation=False, default_args={"on_failure_callback": failed})
+def breaks():
+    @task
+    def divide():
+        return 1 / 0
+    divide()
+
+@dag(schedule="@once", is_paused_upon_creation=False, deadline=due_within(timedelta(seconds=6)))
+def dawdles():
+    @task
+    def wait():
+        time.sleep(60)
+    wait()
+
+BREAKS, DAWDLES = breaks(), dawdles()
+"""
+
+
 @pytest.fixture
-def running_airflow(postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: Path) -> Iterator[None]:
+def dags() -> Path:
+    """The folder of DAG files: ours, unless a test says otherwise."""
+    return CHECKOUT / "dags"
+
+
+@pytest.fixture
+def running_airflow(
+    postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: Path, dags: Path
+) -> Iterator[None]:
     with postgres_server.database() as metadata, ExitStack() as stack:
         site = airflow.AirflowSite(
             folder=tmp_path / "airflow",
@@ -35,6 +68,7 @@ def running_airflow(postgres_server: PostgresServer, dsn: str, guard: Guard, tmp
             password=secrets.token_urlsafe(),
             jwt_secret=secrets.token_urlsafe(48),
             fernet_key=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            dags=dags,
         )
         airflow.initialise(site)
         for number, program in enumerate(airflow.programs(site, tmp_path)):
@@ -71,3 +105,27 @@ def test_a_fresh_installation_closes_buckets_at_once_and_shows_replayed_history_
     wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=120)
     assert count(b"SELECT count(*) FROM reading_1h") >= 47
     assert count(b"SELECT count(*) FROM late_mark") + count(b"SELECT count(*) FROM late_work") == 0
+
+
+class TestTrouble:
+    """DAGs that fail, and that are not done in time."""
+
+    @pytest.fixture
+    def dags(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "dags"
+        folder.mkdir()
+        (folder / "trouble.py").write_text(TROUBLE)
+        return folder
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(240)
+    @pytest.mark.usefixtures("running_airflow")
+    def test_a_task_that_failed_and_a_run_past_its_deadline_are_told(
+        self, db: psycopg.Connection, wait_for: WaitFor
+    ) -> None:
+        query = "SELECT dag, kind, task, detail FROM dag_alarm ORDER BY dag"
+        wait_for(lambda: len(db.execute(query).fetchall()) >= 2, timeout=150)
+        assert db.execute(query).fetchall() == [
+            ("breaks", "failed", "divide", "division by zero"),
+            ("dawdles", "overdue", None, "not done 0.1 min after it was queued"),
+        ]

@@ -29,7 +29,7 @@ Message = list[tuple[int, int, float]]  # series, minute, value
 BUCKETS = {"15m": "time_bucket('15 min', at)", "1h": "time_bucket('1 hour', at)", "1d": "date_trunc('day', at, 'UTC')"}
 
 
-MINUTES = [1, 2, 3, 14, 16, 61, 1500]  # few buckets, so that rows meet in them
+MINUTES = [1, 2, 14, 16, 59, 60, 119, 1500]  # few buckets, so that rows meet in them, and on both sides of a closing
 
 
 @dataclass(frozen=True)
