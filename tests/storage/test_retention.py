@@ -117,12 +117,15 @@ def test_days_of_incidents_are_counted_and_counted_again_when_something_changed(
     done = count_incidents(db, now=NOW)
     assert (done.read, done.written, done.changed) == (3, 2, 0)
     assert count_incidents(db, now=NOW).written == 0
+    seen = one(db, "SELECT clock_timestamp()")
     db.execute("INSERT INTO incident_action (incident_id, at, who, action) VALUES ('a', now(), 'lan', 'false_alarm')")
     db.execute("UPDATE incident SET severity = 'critical', changed = now() WHERE id = 'c'")
     assert count_incidents(db, now=NOW).changed == 2
     told = db.execute("SELECT severity, n, false_alarms, alert_s, duration_s, revision FROM incident_1d ORDER BY 1")
     assert told.fetchall() == [("critical", 1, 0, 1, 60, 1), ("info", 0, 0, None, None, 2), ("major", 2, 1, 1, 60, 2)]
     assert one(db, "SELECT count(*) FROM incident_1d_revision") == 2
+    then = db.execute("SELECT severity, n, false_alarms FROM incident_1d_as_of(%s) ORDER BY 1", (seen,)).fetchall()
+    assert then == [("info", 1, 0), ("major", 2, 0)]
 
 
 def test_a_day_whose_incidents_may_be_gone_keeps_its_numbers(db: psycopg.Connection) -> None:
