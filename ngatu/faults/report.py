@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ngatu.faults.plan import KILLS, KINDS, Kind
 
-ENOUGH_MESSAGES: Final = 1000
+ENOUGH_MESSAGES: Final = 2000
 UNLOGGED_A_KILL: Final = 100  # readings that an agent commits in one go, killed before it could log them
 
 
