@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -47,6 +48,9 @@ def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: 
     Raises:
         ChildFailed: the disk has no room for it.
     """
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # its gigabytes go, however it ends
     series = -(-rows // bench.A_DAY)
     compared = min(compared_days, times)
     with ExitStack() as stack:
