@@ -5,10 +5,12 @@ import secrets
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 from psycopg import Connection
 
 from events.incident import Incident, Place, Severity
 from events.ulid import ulid
+from storage.city import city_value
 from storage.incidents import ReceivedIncident, store_incidents
 from storage.registry import ensure_devices
 
@@ -16,19 +18,21 @@ DEVICE: Final = "citizens"  # who told us, as far as anybody may know
 UNTOLD: Final = 0.5  # how sure it is: nobody says
 LONGEST: Final = 4000  # characters, GeoReport's own limit
 
-SERVICES: Final[dict[str, tuple[Severity, str, str]]] = {
-    "accident": ("major", "Tai nạn giao thông", "Traffic accident"),
-    "signal": ("minor", "Đèn tín hiệu hỏng", "Broken traffic light"),
-    "obstruction": ("minor", "Vật cản trên đường", "Obstruction on the road"),
-    "flooding": ("minor", "Ngập đường", "Flooded road"),
-    "congestion": ("minor", "Ùn tắc", "Congestion"),
-    "pothole": ("info", "Mặt đường hư hỏng", "Damaged road surface"),
-    "parking": ("info", "Đỗ xe sai quy định", "Illegal parking"),
-    "other": ("info", "Việc khác", "Something else"),
-}
-"""By service code: how grave, and its name in Vietnamese and English."""
-
 PERSONAL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\+?\d(?:[\s().-]?\d){8,}")
+
+
+class Service(msgspec.Struct, frozen=True):
+    """Something that can be reported, as the city file lists it (`reports`)."""
+
+    vi: str
+    en: str
+    severity: Severity = "minor"
+
+
+def services(conn: Connection) -> dict[str, Service]:
+    """By code, what the city wants to hear of; none until a city is loaded that says so."""
+    found = msgspec.convert(city_value(conn, "reports") or {}, dict[str, Service])
+    return dict(sorted(found.items()))
 
 
 def without_contacts(text: str) -> str:
@@ -41,12 +45,19 @@ def without_contacts(text: str) -> str:
 
 
 def make_report(
-    service: str, text: str, latitude: float | None, longitude: float | None, address: str, now: datetime
+    service: str,
+    severity: Severity,
+    text: str,
+    latitude: float | None,
+    longitude: float | None,
+    address: str,
+    now: datetime,
 ) -> Incident:
     """Return a new incident of kind citizen_report.
 
     Args:
-        service: one of SERVICES.
+        service: the code of one of `services`.
+        severity: that the city gives it.
         text: what the citizen wrote.
         latitude: WGS 84, with `longitude`, or neither.
         longitude: see `latitude`.
@@ -61,7 +72,7 @@ def make_report(
         rev=1,
         kind="citizen_report",
         state="open",
-        severity=SERVICES[service][0],
+        severity=severity,
         camera=DEVICE,
         started_at=now,
         decided_at=now,

@@ -65,6 +65,14 @@ class Retention(_Fact, frozen=True, kw_only=True):
     incidents: BySeverity = BySeverity(info=365, minor=1100, major=3650, critical=3650)
 
 
+class ReportService(_Fact, frozen=True, kw_only=True):
+    """Something that citizens may report: how grave it is, and its name by language."""
+
+    severity: Literal["info", "minor", "major", "critical"] = "minor"
+    vi: Text
+    en: Text
+
+
 class City(_Fact, frozen=True, kw_only=True):
     """What a city file says. File names are relative to its folder."""
 
@@ -86,6 +94,7 @@ class City(_Fact, frozen=True, kw_only=True):
     retention: Retention = Retention()
     smallest_count: Annotated[int, msgspec.Meta(ge=1)] = 5
     adapters: tuple[AdapterSettings, ...] = ()
+    reports: dict[Annotated[str, msgspec.Meta(pattern="^[a-z0-9_-]{1,40}$")], ReportService] = {}
 
 
 def city_file(named: str) -> Path:
@@ -151,9 +160,12 @@ def _explained(path: Path, root: yaml.MappingNode, message: str) -> BadCity:
     wanted: Any = City
     for key in keys:
         if isinstance(node, yaml.MappingNode):
-            name, node = next((k, v) for k, v in node.value if k.value == key)
+            found = next(((k, v) for k, v in node.value if k.value == key), None)
+            if found is None:
+                break  # below a table whose keys are the city's own, msgspec does not say which
+            name, node = found
             line = name.start_mark.line + 1
-            wanted = get_type_hints(wanted)[key]
+            wanted = get_type_hints(wanted).get(key) if isinstance(wanted, type) else None
     literals = re.findall(r"Literal\[([^]]*)]", str(wanted))
     allowed = f"; allowed: {literals[0]}" if literals and "enum" in what else ""
     return BadCity(f"{path}:{line}: {where.strip('.`') or 'city'}: {what}{allowed}")

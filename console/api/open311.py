@@ -4,6 +4,7 @@ JSON only. `api_key` is a token of somebody who may act; HTTP Basic and bearer t
 numbers and e-mail addresses that the form may carry are not read.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
 from console.api.access import Parts, SignedIn, may_act, who_asks
-from console.reports import DEVICE, LONGEST, SERVICES, make_report, store_report
+from console.reports import DEVICE, LONGEST, Service, make_report, services, store_report
 from storage import alerts
 from storage.alerts import Alert
 
@@ -20,19 +21,21 @@ CLOSED: Final = frozenset({"resolved", "false_alarm"})
 
 
 @router.get("/services.json", summary="What can be reported")
-def services() -> list[dict[str, Any]]:
-    """Return the service list."""
+def service_list(console: Parts) -> list[dict[str, Any]]:
+    """Return the services that the city file names."""
+    with console.database.connection() as conn:
+        offered = services(conn)
     return [
         {
             "service_code": code,
-            "service_name": name,
-            "description": english,
+            "service_name": service.vi,
+            "description": service.en,
             "metadata": False,
             "type": "realtime",
             "keywords": code,
             "group": "traffic",
         }
-        for code, (_, name, english) in SERVICES.items()
+        for code, service in offered.items()
     ]
 
 
@@ -52,12 +55,14 @@ def report(
     if user is None:
         return _refused(403, "api_key is not known: ask the city for a token")
     may_act(user)
-    wrong = _what_is_wrong(service_code, description, lat, long, address_string)
-    if wrong is not None:
-        return _refused(400, wrong)
-    latitude, longitude = (float(lat), float(long)) if lat else (None, None)
-    made = make_report(service_code, description.strip(), latitude, longitude, address_string, datetime.now(UTC))
     with console.database.connection() as conn:
+        offered = services(conn)
+        wrong = _what_is_wrong(service_code, offered, description, lat, long, address_string)
+        if wrong is not None:
+            return _refused(400, wrong)
+        latitude, longitude = (float(lat), float(long)) if lat else (None, None)
+        text, severity, now = description.strip(), offered[service_code].severity, datetime.now(UTC)
+        made = make_report(service_code, severity, text, latitude, longitude, address_string, now)
         store_report(conn, made)
     return JSONResponse([{"service_request_id": made.id, "service_notice": "", "account_id": None}], 201)
 
@@ -69,7 +74,8 @@ def requests(
     """Return at most `page_size` reports with their status."""
     with console.database.connection() as conn:
         found = alerts.list_alerts(conn, alerts.AlertFilter(kind="citizen_report", device=DEVICE), page_size)
-    return [_said(alert) for alert in found]
+        offered = services(conn)
+    return [_said(alert, offered) for alert in found]
 
 
 @router.get("/requests/{request_id}.json", summary="One report")
@@ -77,17 +83,21 @@ def one_request(request_id: str, _user: SignedIn, console: Parts) -> list[dict[s
     """Return the report in a list of one, as GeoReport wants it."""
     with console.database.connection() as conn:
         try:
-            alert = alerts.one_alert(conn, request_id)
+            alert, offered = alerts.one_alert(conn, request_id), services(conn)
         except alerts.UnknownIncidentError as error:
             raise HTTPException(404, f"no report has the id {request_id[:40]}") from error
     if alert.kind != "citizen_report":
         raise HTTPException(404, f"{request_id[:40]} is no citizen's report")
-    return [_said(alert)]
+    return [_said(alert, offered)]
 
 
-def _what_is_wrong(service: str, text: str, lat: str, long: str, address: str) -> str | None:
-    if service not in SERVICES:
-        return f"service_code {service[:40]!r} is not one of {', '.join(SERVICES)}"
+def _what_is_wrong(
+    service: str, offered: Mapping[str, Service], text: str, lat: str, long: str, address: str
+) -> str | None:
+    if not offered:
+        return "the city names nothing to report: `reports` in its file, then `ngatu city load`"
+    if service not in offered:
+        return f"service_code {service[:40]!r} is not one of {', '.join(offered)}"
     if not text.strip() or len(text) > LONGEST or "\0" in text + address:
         return f"description must have 1 to {LONGEST} characters, none of them NUL"
     if not lat and not long:
@@ -103,13 +113,13 @@ def _refused(status: int, why: str) -> JSONResponse:
     return JSONResponse([{"code": status, "description": why}], status)
 
 
-def _said(alert: Alert) -> dict[str, Any]:
+def _said(alert: Alert, offered: Mapping[str, Service]) -> dict[str, Any]:
     service = str(alert.why.get("service", "other"))
     return {
         "service_request_id": alert.id,
         "status": "closed" if alert.status in CLOSED else "open",
         "status_notes": alert.status,
-        "service_name": SERVICES.get(service, SERVICES["other"])[1],
+        "service_name": offered[service].vi if service in offered else service,
         "service_code": service,
         "description": alert.why.get("text"),
         "requested_datetime": alert.received.isoformat(),

@@ -3,10 +3,13 @@
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from console.reports import without_contacts
+from ngatu.city import city_file, read_city
 from tests.console.city import City
 from tests.console.conftest import Site
 
@@ -23,9 +26,14 @@ FORM = {
 REQUESTS = "/api/open311/v2/requests.json"
 
 
+SAY = """
+    INSERT INTO city (key, value) VALUES ('reports', %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
+
+
 @pytest.fixture
 def api(site: Site, city: City) -> Any:
-    del city
+    """Somebody who may act, in a city that wants to hear what Hanoi's file names."""
+    city.conn.execute(SAY, [Jsonb(msgspec.to_builtins(read_city(city_file("hanoi")).reports))])
     with site.api() as client:
         yield client
 
@@ -77,6 +85,7 @@ def test_a_wrong_report_is_told_why_in_georeport_s_words(
     assert count(city.conn) == before
 
 
+@pytest.mark.usefixtures("api")
 def test_strangers_and_planners_cannot_report_and_anybody_may_know_what_can_be(site: Site) -> None:
     assert httpx.post(site.url + REQUESTS, data=FORM).status_code == 401
     assert httpx.post(site.url + REQUESTS, data=FORM | {"api_key": "guess"}).status_code == 403
@@ -84,6 +93,19 @@ def test_strangers_and_planners_cannot_report_and_anybody_may_know_what_can_be(s
         assert planner.post(REQUESTS, data=FORM).status_code == 403
     codes = [one["service_code"] for one in httpx.get(f"{site.url}/api/open311/v2/services.json").json()]
     assert "flooding" in codes
+
+
+def test_what_can_be_reported_is_what_the_city_file_says(api: httpx.Client, city: City) -> None:
+    city.conn.execute(SAY, [Jsonb({"tram": {"severity": "critical", "vi": "Tàu điện", "en": "Tram"}})])
+    (service,) = api.get("/api/open311/v2/services.json").json()
+    assert (service["service_code"], service["service_name"], service["description"]) == ("tram", "Tàu điện", "Tram")
+    (made,) = api.post(REQUESTS, data=FORM | {"service_code": "tram"}).json()
+    assert api.get(f"/api/incidents/{made['service_request_id']}").json()["severity"] == "critical"
+    city.conn.execute("DELETE FROM city WHERE key = 'reports'")
+    assert api.get("/api/open311/v2/services.json").json() == []
+    refused = api.post(REQUESTS, data=FORM)
+    assert refused.status_code == 400
+    assert "`reports` in its file" in refused.json()[0]["description"]
 
 
 @pytest.mark.parametrize("text", ["lane 2, at 17:30 on 21/11", "route 32, km 12"])

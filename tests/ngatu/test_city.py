@@ -83,9 +83,10 @@ def test_shares_follow_where_the_successors_lie() -> None:
         (
             "  complete: 0.90",
             "  complet: 0.90",
-            "city.yaml:21: thresholds.complet: unknown key (did you mean complete?)",
+            "city.yaml:22: thresholds.complet: unknown key (did you mean complete?)",
         ),
-        ("  complete: 0.90", "  complete: 90", "city.yaml:21: thresholds.complete: Expected `float` <= 1.0"),
+        ("  complete: 0.90", "  complete: 90", "city.yaml:22: thresholds.complete: Expected `float` <= 1.0"),
+        ("{ severity: major, vi:", "{ severity: grave, vi:", "reports[...].severity: Invalid enum value 'grave'"),
         ("[vi, en]", "[vi, fr]", "city.yaml:6: languages[1]: Invalid enum value 'fr'; allowed: 'vi', 'en'"),
         (
             "Asia/Ho_Chi_Minh",
