@@ -49,6 +49,7 @@ SPELLINGS: Final = {
     "°": "deg",
     "°C": "Cel",
     "°F": "[degF]",
+    "dB[mW]": "dB{mW}",  # as our own adapters wrote it before
     "degC": "Cel",
     "degF": "[degF]",
     "lux": "lx",

@@ -85,7 +85,7 @@ def _uplink(uplink: Uplink) -> Told:
     readings.append(Reading("lorawan/f_cnt", at, _count(uplink.f_cnt)))
     if uplink.rx_info:
         best = max(uplink.rx_info, key=lambda gateway: gateway.snr)
-        readings.append(Reading("lorawan/rssi", at, best.rssi, "dB[mW]"))
+        readings.append(Reading("lorawan/rssi", at, best.rssi, "dB{mW}"))
         readings.append(Reading("lorawan/snr", at, best.snr, "dB"))
     return Told(uplink.device_info.dev_eui, readings)
 

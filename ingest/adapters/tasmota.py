@@ -13,8 +13,8 @@ from ingest.adapters.told import Read, Told, json_object
 
 UNITS: Final = {
     "Humidity": "%", "Illuminance": "lx", "CarbonDioxide": "[ppm]", "PM1": "ug/m3", "PM2.5": "ug/m3", "PM10": "ug/m3",
-    "Power": "W", "ApparentPower": "V.A", "ReactivePower": "var", "Voltage": "V", "Current": "A", "Frequency": "Hz",
-    "Total": "kW.h", "Today": "kW.h", "Yesterday": "kW.h", "Signal": "dB[mW]", "UptimeSec": "s",
+    "Power": "W", "ApparentPower": "V.A", "ReactivePower": "V.A{var}", "Voltage": "V", "Current": "A",
+    "Frequency": "Hz", "Total": "kW.h", "Today": "kW.h", "Yesterday": "kW.h", "Signal": "dB{mW}", "UptimeSec": "s",
 }  # fmt: skip
 CHOSEN: Final = {"C": "Cel", "F": "[degF]", "hPa": "hPa", "mmHg": "mm[Hg]", "inHg": "[in_i'Hg]"}
 """What TempUnit and PressureUnit say, as UCUM."""

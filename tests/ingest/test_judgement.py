@@ -1,6 +1,6 @@
 """What a reading's past says of it: against a plain reckoning of the same, over batches, restarts and late readings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count, cycle
 from typing import NamedTuple
 

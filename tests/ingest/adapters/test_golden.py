@@ -10,8 +10,10 @@ import pytest
 
 from events.incident import Incident
 from events.reading import Reading
+from ingest.adapters import tasmota, zigbee2mqtt
 from ingest.adapters.adapter import FORMATS, adapt, open_adapters
 from ingest.item import Arrival
+from ingest.units import is_known
 
 GOLDEN = Path(__file__).with_name("golden")
 OPTIONS = {"tasmota": {"time_zone": "Asia/Ho_Chi_Minh"}}
@@ -56,6 +58,12 @@ def test_a_documented_message_is_read_as_it_is_meant(name: str) -> None:
         else:
             assert isinstance(told.body, Incident)
             check(told.body, wanted["incident"])
+
+
+def test_units_that_adapters_name_are_units() -> None:
+    told = {unit for name in FORMATS for row in rows(name) for *_, unit in (row["told"] or {}).get("readings", ())}
+    tables = {*tasmota.UNITS.values(), *tasmota.CHOSEN.values(), *zigbee2mqtt.UNITS.values()}
+    assert [unit for unit in sorted({*told - {None}, *tables}) if not is_known(unit)] == []
 
 
 def check(incident: Incident, wanted: dict[str, Any]) -> None:
