@@ -12,7 +12,7 @@ from ingest.durable import Durable
 from ingest.lane import Lane
 from ingest.metrics import Metrics
 from ingest.settings import Settings, plans
-from ingest.web import GapCollector, serving
+from ingest.web import DatabaseCollector, serving
 
 log: Final = logging.getLogger("ingest")
 
@@ -34,7 +34,7 @@ def run(settings: Settings, stopped: Event) -> bool:
 
     with ExitStack() as stack:
         if settings.metrics_port is not None:
-            metrics.registry.register(GapCollector(settings.dsn))
+            metrics.registry.register(DatabaseCollector(settings.dsn))
             port = stack.enter_context(serving(settings.metrics_port, metrics.registry, ailments))
             log.info("serving port=%d paths=/metrics,/healthz", port)
         for lane in lanes:

@@ -12,14 +12,24 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from storage.agents import how_agents_are
 from storage.connect import connect
 from storage.gaps import gap_totals
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - Prometheus comes from another machine
 
 
-class GapCollector(Collector):
-    """Asks the ledger at each scrape; says nothing while the database is away."""
+AGENT_GAUGES: Final = {
+    "outbox_messages": "Messages that wait in agents' outboxes, as they last said.",
+    "outbox_bytes": "Bytes that wait in agents' outboxes, as they last said.",
+    "outbox_fullest": "Share of its budget that the fullest outbox holds.",
+    "outbox_oldest_s": "Age of the oldest message in an outbox, seconds.",
+    "clock_offset_s": "The worst clock of an agent that is online: seconds from ours.",
+}
+
+
+class DatabaseCollector(Collector):
+    """Asks the database at each scrape; says nothing while it is away. All processes of ingest say the same."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -29,18 +39,28 @@ class GapCollector(Collector):
         return []
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Messages that the database misses."""
-        family = GaugeMetricFamily(
-            "ngatu_ledger_gap_messages", "Messages that the database misses.", labels=["explained"]
-        )
+        """Messages that the database misses, and how the agents are."""
         try:
             with connect(self._dsn, application="ngatu ingest metrics", timeout=2) as conn:
                 explained, unexplained = gap_totals(conn)
+                agents = how_agents_are(conn)
         except psycopg.Error:
             return
-        family.add_metric(["true"], explained)
-        family.add_metric(["false"], unexplained)
-        yield family
+        gaps = {"true": explained, "false": unexplained}
+        yield _family("ngatu_ledger_gap_messages", "Messages that the database misses.", "explained", gaps)
+        states = {"online": agents.online, "offline": agents.offline, "silent": agents.silent}
+        yield _family("ngatu_agents", "Agents by state; silent ones are among those online.", "state", states)
+        for name, said in AGENT_GAUGES.items():
+            unit = name.removesuffix("_s")
+            family = f"ngatu_agent_{unit}_seconds" if unit != name else f"ngatu_agent_{name}"
+            yield GaugeMetricFamily(family, said, value=getattr(agents, name))
+
+
+def _family(name: str, said: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, said, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
 
 
 @contextmanager

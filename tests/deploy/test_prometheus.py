@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from console.metrics import REGISTRY
 from ingest.metrics import Metrics
-from ingest.web import GapCollector
+from ingest.web import DatabaseCollector
 from tests.deploy import compose
 
 FOLDER = compose.ROOT / "deploy" / "prometheus"
@@ -19,7 +19,7 @@ def exported(*registries: CollectorRegistry) -> set[str]:
 
 def known(dsn: str) -> set[str]:
     ingest = Metrics()
-    ingest.registry.register(GapCollector(dsn))
+    ingest.registry.register(DatabaseCollector(dsn))
     names = exported(ingest.registry, REGISTRY)
     return names | {f"{name}_{part}" for name in names for part in ("bucket", "sum", "count")}
 
