@@ -30,7 +30,8 @@ def simulate(
     broken: Annotated[float, typer.Option(min=0, max=1, help="share of devices that something ails")] = 0.15,
     incidents_per_hour: Annotated[float, typer.Option(min=0, help="in the whole city, at rush hour")] = 12.0,
     seed: int = 1,
-    window: Annotated[int, typer.Option(min=100, help="messages sent and not yet stored")] = 20_000,
+    drain: Annotated[float, typer.Option(min=0, help="seconds to wait at the end for what is not stored yet")] = 60.0,
+    window: Annotated[int, typer.Option(min=100, help="messages sent and not yet stored")] = 5000,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Speak for so many devices until the time is up or Ctrl-C; exits 0 only when all of it is stored."""
@@ -49,7 +50,13 @@ def simulate(
         incidents_per_hour=incidents_per_hour,
         seed=seed,
     )
-    plan = RunPlan(seconds=seconds + hours * 3600, history_days=history, history_period_s=history_period, window=window)
+    plan = RunPlan(
+        seconds=seconds + hours * 3600,
+        history_days=history,
+        history_period_s=history_period,
+        window=window,
+        drain_s=drain,
+    )
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -17,7 +17,7 @@ from ngatu.simulate.rhythm import busyness
 from ngatu.simulate.trouble import Trouble
 
 MOST_IN_A_MESSAGE: Final = 600  # readings
-MOST_HELD_BACK: Final = 6000  # readings of a late device
+MOST_HELD_BACK: Final = 6000  # readings of a device that is late, or that nobody hears
 MINUTE: Final = 60.0
 
 
@@ -59,6 +59,7 @@ class Device:
         self._held: list[Reading] = []
         self._last: dict[str, float] = {}
         self._ongoing: list[street.Ongoing] = []
+        self.overwritten = 0  # readings that it measured, and could not keep until somebody listened
         self._scale = self._chance.uniform(0.4, 1.3)  # how busy its street is
 
     def about(self, now: float) -> Said:
@@ -109,7 +110,11 @@ class Device:
         elif trouble.is_on("out_of_range", at):
             value = round(series.gauge.maximum * 1.5 + 1, 2)
         self._last[name] = value
-        if not trouble.is_on("dropout", at) and len(self._held) < MOST_HELD_BACK:
+        if trouble.is_on("dropout", at):
+            return
+        if len(self._held) >= MOST_HELD_BACK:
+            self.overwritten += 1
+        else:
             self._held.append(Reading(name, round(max(0.0, self.clock(at)), 3), value, series.gauge.unit))
 
     def _readings(self) -> Iterator[Said]:

@@ -9,6 +9,9 @@ from typing import Final
 from events.about import Sensor
 from ngatu.simulate.rhythm import busyness, warmth
 
+STEP: Final = 12.0  # standard deviations between two readings
+STILL: Final = 20.0  # readings of the same value: chance makes a handful
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
@@ -20,18 +23,31 @@ class Gauge:
     maximum: float
     usual: Callable[[datetime], float]  # by local time
     spread: float  # standard deviation of the noise, and of the bias
+    rests: bool = False  # at night it may say the same for long
 
     def sensor(self, period_s: float) -> Sensor:
-        """How `about` describes it."""
+        """How `about` describes it: limits that a sensor which works does not touch."""
         return Sensor(
-            name=self.name, unit=self.unit, minimum=self.minimum, maximum=self.maximum, period_s=round(period_s, 3)
+            name=self.name,
+            unit=self.unit,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            max_rate=round(STEP * self.spread / period_s, 6),
+            stuck_after_s=None if self.rests else round(STILL * period_s, 3),
+            period_s=round(period_s, 3),
         )
 
 
 def _gauge(
-    name: str, unit: str, between: tuple[float, float], spread: float, usual: Callable[[datetime], float]
+    name: str,
+    unit: str,
+    between: tuple[float, float],
+    spread: float,
+    usual: Callable[[datetime], float],
+    *,
+    rests: bool = False,
 ) -> Gauge:
-    return Gauge(name=name, unit=unit, minimum=between[0], maximum=between[1], usual=usual, spread=spread)
+    return Gauge(name=name, unit=unit, minimum=between[0], maximum=between[1], usual=usual, spread=spread, rests=rests)
 
 
 AIR: Final = (
@@ -41,8 +57,8 @@ AIR: Final = (
 )
 NOISE: Final = (_gauge("noise/level", "dB", (20, 140), 2.0, lambda at: 48 + 26 * busyness(at)),)
 LOOP: Final = (
-    _gauge("loop/flow", "/min", (0, 200), 4.0, lambda at: 3 + 70 * busyness(at)),
-    _gauge("loop/occupancy", "%", (0, 100), 2.5, lambda at: 4 + 45 * busyness(at)),
+    _gauge("loop/flow", "/min", (0, 200), 4.0, lambda at: 3 + 70 * busyness(at), rests=True),
+    _gauge("loop/occupancy", "%", (0, 100), 2.5, lambda at: 4 + 45 * busyness(at), rests=True),
 )
 BOX: Final = (_gauge("box/temperature", "Cel", (-20, 90), 1.0, lambda at: 45 + 6 * warmth(at)),)
 SENSORS: Final = (AIR, NOISE, LOOP)

@@ -15,6 +15,7 @@ from events.ulid import ulid
 
 RESEND_S: Final = 10.0
 LONGEST_RESEND_S: Final = 120.0
+EASE: Final = 0.8
 PATIENCE: Final = 4.0  # times as long as acks take just now: a slow database is not made slower by copies
 
 
@@ -65,6 +66,11 @@ class Outgoing:
     def has_room(self) -> bool:
         """Whether one more may wait."""
         return len(self._order) < self._most
+
+    @property
+    def is_at_ease(self) -> bool:
+        """Whether a device may say all that it has: an hour of one that held back is a hundred messages."""
+        return len(self._order) < self._most * EASE
 
     @property
     def patience(self) -> float:

@@ -22,9 +22,10 @@ from ingest.settings import Settings
 from ngatu.simulate.device import Device
 from ngatu.simulate.outgoing import RESEND_S, Outgoing
 from ngatu.simulate.rhythm import busyness
-from ngatu.simulate.run import RunPlan, Simulation
+from ngatu.simulate.run import RunPlan, Simulation, Summary
 from ngatu.simulate.town import TownPlan, make_town
 from ngatu.simulate.trouble import KINDS, Trouble
+from storage.readings import OUT_OF_RANGE, QUALITY_BITS, STUCK, TOO_FAST
 from tests.servers import Broker
 
 START = 1_768_200_000.0  # 2026-01-12 06:40 UTC
@@ -77,6 +78,27 @@ def test_all_that_a_small_city_says_is_in_the_database_once(db: psycopg.Connecti
     assert scalar(db, "SELECT count(*) FROM rejected") == 0
     assert scalar(db, "SELECT count(*) FROM gap") == 0
     assert scalar(db, "SELECT count(*) FROM series WHERE NOT declared") == 0
+
+
+@pytest.mark.usefixtures("ingesting")
+def test_what_works_is_stored_as_good_and_what_is_broken_is_flagged(
+    db: psycopg.Connection, private_broker: Broker
+) -> None:
+    often = {"rate": 20.0, "trouble_every_s": (4.0, 4.0), "incidents_per_hour": 0.0}
+    town = TownPlan(wards=1, devices_per_ward=40, broken=0.5, seed=5, **often)  # type: ignore[arg-type]  # facts above
+    simulation = Simulation(BrokerAddress.parse(private_broker.url), town, RunPlan(seconds=8, drain_s=30))
+    assert simulation.run(Event()).good
+    kinds = {device.site.name: device.site.trouble.kind for device in simulation.devices}
+    flags: dict[str, set[int]] = {kind: set() for kind in kinds.values()}
+    told = (
+        "SELECT DISTINCT d.name, quality"
+        " FROM reading JOIN series s ON s.id = series_id JOIN device d ON d.id = device_id"
+    )
+    for name, quality in db.execute(told):
+        flags[kinds[name]] |= {bit for bit in QUALITY_BITS if quality & bit}
+    assert flags["none"] == set()
+    assert STUCK in flags["stuck"]
+    assert {OUT_OF_RANGE, TOO_FAST} <= flags["out_of_range"]
 
 
 @pytest.mark.usefixtures("ingesting")
@@ -158,6 +180,29 @@ def test_a_camera_counts_and_its_incidents_end() -> None:
     assert len(ended) > 3
     assert all(incident.rev == 2 for incident in incidents if incident.state == "end")
     assert ended <= {incident.id for incident in incidents if incident.state == "open"}
+
+
+def test_a_device_that_nobody_hears_keeps_what_it_measures_and_gives_nothing_up(
+    db: psycopg.Connection, private_broker: Broker
+) -> None:
+    town = TownPlan(wards=2, devices_per_ward=5, rate=50.0, broken=0.0, incidents_per_hour=0.0)
+    plan = RunPlan(seconds=6, batch_s=0.1, window=100, drain_s=60)
+    simulation = Simulation(BrokerAddress.parse(private_broker.url), town, plan)
+    stop, summaries = Event(), list[Summary]()
+    thread = Thread(target=lambda: summaries.append(simulation.run(stop)))
+    thread.start()
+    thread.join(5)  # 3000 messages, if nobody minded the window
+    settings = Settings(dsn=db.info.dsn, broker=BrokerAddress.parse(private_broker.url), metrics_port=None)
+    enough = Event()
+    listening = Thread(target=ingest, args=(settings, enough))
+    listening.start()
+    thread.join(90)
+    stop.set()
+    enough.set()
+    listening.join(30)
+    (summary,) = summaries
+    assert summary.good
+    assert summary.readings == scalar(db, "SELECT count(*) FROM reading") >= 2900
 
 
 def test_what_finds_no_room_is_given_up_and_said_until_that_is_acknowledged() -> None:
