@@ -5,7 +5,7 @@ Imported only where there are cameras: an agent without one stays small.
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -15,7 +15,7 @@ import yaml
 from msgspec.structs import replace
 
 from edge import ongoing
-from edge.frames import Frames, whose
+from edge.frames import SCHEME, Frames, whose
 from edge.outbox import Outbox
 from edge.outgoing import of_readings
 from edge.settings import Agent, Camera
@@ -93,6 +93,23 @@ def _scene_file(path: Path, where: str) -> Mapping[str, Any]:
     return raw
 
 
+def far_sources(cameras: Sequence[Camera]) -> list[tuple[str, str]]:
+    """Device and camera of each source `mqtt:DEVICE/CAMERA`.
+
+    Raises:
+        BadSettings: one that is none, or is named twice: frames go to one taker.
+    """
+    found: list[tuple[str, str]] = []
+    for camera in cameras:
+        far = whose(camera.source)
+        if far is None and str(camera.source).startswith(SCHEME):
+            raise BadSettings(f"camera {camera.name}: source {camera.source}: write {SCHEME}DEVICE/CAMERA")
+        if far in found:
+            raise BadSettings(f"camera {camera.name}: source {camera.source} is another camera's already")
+        found += [far] if far else []
+    return found
+
+
 class Cameras:
     """All cameras of an agent."""
 
@@ -113,11 +130,7 @@ class Cameras:
         self._models = folder / settings.vision.models if settings.vision.models else data / "models"
         self._outbox = outbox
         self._scenes = {camera.name: scene_of(camera, folder) for camera in settings.cameras}
-        self._heard = {
-            (device, camera): Pushed(f"{device}/{camera}")
-            for device, camera in (whose(camera.source) or ("", "") for camera in settings.cameras)
-            if device
-        }
+        self._heard = {far: Pushed("/".join(far)) for far in far_sources(settings.cameras)}
         self._sources = {camera.name: Latest(self._open(camera)) for camera in settings.cameras}
         self._here = [camera for camera in settings.cameras if camera.detect == "here"]
         self._detector: Detector | None = None

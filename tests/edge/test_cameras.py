@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from edge.cameras import scene_of
+from edge.cameras import far_sources, scene_of
 from edge.settings import Camera
 from edge.yamlfile import BadSettings
 from events.about import About
@@ -155,6 +155,15 @@ def test_a_scene_that_cannot_be_is_one_clear_line(tmp_path: Path, keys: dict[str
     assert "camera street" in str(caught.value)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_frames_from_elsewhere_are_named_by_device_and_camera_and_taken_once() -> None:
+    far = Camera(name="north", source="mqtt:thin-a/north")
+    assert far_sources([far, Camera(name="own", source=0)]) == [("thin-a", "north")]
+    with pytest.raises(BadSettings, match="camera bad: source mqtt:thin-a: write mqtt:DEVICE/CAMERA"):
+        far_sources([Camera(name="bad", source="mqtt:thin-a")])
+    with pytest.raises(BadSettings, match="another camera's already"):
+        far_sources([far, Camera(name="again", source="mqtt:thin-a/north")])
 
 
 def test_keys_in_the_agents_file_win_over_the_scene_file(tmp_path: Path) -> None:
