@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import count
 from statistics import median
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from events.envelope import MessageId
+from events.fact import to_json
 from events.reading import Reading, encode_senml
 from events.status import Status
 from ingest.inbox import Inbox
@@ -18,6 +20,7 @@ from ingest.store import Store
 from storage import rejected
 from storage.connect import connect
 from storage.migrate import migrate
+from storage.status import fold
 from tests.ingest.conftest import Device, StartIngest, arrive, ingesting, new_stream, now, scalar
 from tests.ingest.test_line import incident
 from tests.servers import Broker, PostgresServer, WaitFor
@@ -265,6 +268,26 @@ def test_a_flood_of_bad_messages_of_one_device_does_not_slow_the_others(
         alone.append(took(good()))
         beside.append(took([*good(), *bad()]))
     assert median(beside) < 3 * median(alone)
+
+
+def test_the_unfinished_business_of_an_outbox_that_was_thrown_away_stays_visible(
+    store: Store, dsn: str, db: psycopg.Connection
+) -> None:
+    """Nobody will ever send it, and no later status of the device speaks of it."""
+    old, new = new_stream(), new_stream()
+    before = Status(state="online", connection=1, n=1, streams={old: 5})
+    after = [Status(state="online", connection=2, n=n, streams={new: 1}) for n in (1, 2)]
+    body = encode_senml([Reading("n", now(), 1.0)], "d")
+    store.store([arrive("d", "status", to_json(before), None)])
+    store.store([arrive("d", "readings", body, seq, old) for seq in (1, 2, 4)])
+    store.store([arrive("d", "readings", body, 1, new)])
+    store.store([arrive("d", "status", to_json(status), None) for status in after])
+    with connect(dsn, application="test") as conn:
+        device = scalar(db, "SELECT id FROM device WHERE name = 'd'")
+        assert isinstance(device, int)
+        fold(conn, [device], idle=timedelta(0))
+    gaps = db.execute("SELECT stream, first, last, explained FROM gap ORDER BY first").fetchall()
+    assert gaps == [(old, 3, 3, False), (old, 5, 5, False)]
 
 
 def test_bad_input_of_one_device_stops_nobody(
