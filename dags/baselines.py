@@ -13,13 +13,21 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=CronTriggerTimetable("7 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=2)},
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(hours=2),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(hours=2)),
     params={
         "start": Param(None, type=["null", "string"], format="date", description="first day; empty: what is due"),
         "end": Param(None, type=["null", "string"], format="date", description="last day"),

@@ -13,13 +13,21 @@ from pathlib import Path
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
+from dags.alarm import due_within, failed
+
 
 @dag(
     schedule=CronTriggerTimetable("20 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(hours=1)},
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": failed,
+    },
+    deadline=due_within(timedelta(minutes=50)),
     doc_md=__doc__,
     tags=["ngatu"],
 )

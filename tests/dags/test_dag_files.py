@@ -18,9 +18,11 @@ def test_each_dag_says_what_it_is_and_how_it_fails(name: str, dag_of: Callable[[
     assert dag.doc_md
     assert dag.max_active_runs == 1
     assert not dag.catchup
+    assert dag.deadline
     for task in dag.tasks:
         assert task.retries > 0
         assert task.execution_timeout is not None
+        assert task.on_failure_callback
 
 
 def test_parsing_all_dag_files_takes_less_than_a_second() -> None:
