@@ -46,3 +46,23 @@ def test_prometheus_asks_the_services_of_compose_at_their_ports() -> None:
             name, port = target.split(":")
             environment = services[name]["environment"]
             assert port in {environment.get("NGATU_METRICS_PORT"), environment.get("NGATU_PORT")}
+
+
+def test_what_is_exported_and_what_alerts_is_told_in_the_documentation(dsn: str) -> None:
+    told = (compose.ROOT / "docs" / "ingest.md").read_text()
+    ingest = Metrics()
+    ingest.registry.register(DatabaseCollector(dsn))
+    exposed = {line.split()[2] for line in generate_latest(ingest.registry).decode().splitlines() if "# TYPE" in line}
+    names = {name for name in exposed if not name.endswith("_created")}
+    assert names <= set(METRIC.findall(told))
+    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    assert [rule["alert"] for group in groups for rule in group["rules"] if f"`{rule['alert']}`" not in told] == []
+
+
+def test_promtool_s_tests_speak_of_alerts_that_there_are() -> None:
+    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    described = {rule["alert"]: rule["annotations"]["description"] for group in groups for rule in group["rules"]}
+    for test in yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]:
+        for case in test["alert_rule_test"]:
+            for alert in case["exp_alerts"]:
+                assert alert["exp_annotations"]["description"] == described[case["alertname"]]
