@@ -42,6 +42,8 @@ REFUSED_S: Final = 30.0  # between two tries of a kind, or a connection, that th
 HELLO_S: Final = 10.0  # for the broker's answer to CONNECT and SUBSCRIBE
 SETTLE_S: Final = 0.1  # the retained ack comes right behind: what it covers need not be sent again
 PACKET_MARGIN: Final = 1024  # topic and properties beside a payload
+NOT_AUTHORISED: Final = 0x87
+BUSY_S: Final = 2.0  # until a kind is tried again that the broker has no room for just now
 FATAL: Final = {0x90: "refused", 0x95: "too_large", 0x99: "refused"}
 """PUBACK reasons that speak of the message itself: topic invalid, packet too large, payload format invalid.
 All others (not authorised, quota exceeded …) speak of the broker, which can be mended: the message is kept."""
@@ -227,9 +229,9 @@ class Uplink:
     def _is_paused(self, rank: int, now: float) -> bool:
         return self._paused.get(rank, 0.0) > now
 
-    def _pause(self, rank: int) -> None:
+    def _pause(self, rank: int, seconds: float) -> None:
         """Leave a rank out for a while, then begin it anew."""
-        self._paused[rank] = time.monotonic() + REFUSED_S
+        self._paused[rank] = time.monotonic() + seconds
         self._window.drop_rank(rank)
         self._ahead.pop(rank, None)
         self._read_up_to.pop(rank, None)
@@ -285,7 +287,7 @@ class Uplink:
             log.error(
                 "broker=%s refuses kind=%s reason=0x%02x: kept, tried again later", self._address, row.kind, reason
             )
-            self._pause(row.rank)
+            self._pause(row.rank, REFUSED_S if reason == NOT_AUTHORISED else BUSY_S)
 
     def _heard(self, topic: str, payload: bytes, content_type: str | None, properties: list[tuple[str, str]]) -> None:
         """Something was published to us."""

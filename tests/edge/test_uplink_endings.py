@@ -2,6 +2,7 @@
 
 import math
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from threading import Thread
 
 import pytest
 
+from edge.link import Address
 from edge.outbox import Outbox
 from edge.outgoing import INCIDENT
-from edge.uplink import RIVALS
+from edge.uplink import RIVALS, Pace, Uplink
 from ngatu.faults.line import Lines
 from tests.edge.acknowledger import Acknowledger
 from tests.edge.making import incident
@@ -138,3 +140,20 @@ def test_at_the_end_it_does_not_wait_for_ever(
     wait_for(lambda: acknowledger.times[ident] >= 1)
     sender.stop()
     assert [row.seq for row in outbox.fetch_newest(INCIDENT, (), 9)] == [ident.seq]
+
+
+@pytest.mark.parametrize(("reason", "least", "most"), [(0x87, 20.0, 31.0), (0x97, 0.0, 3.0), (0x83, 0.0, 3.0)])
+def test_what_the_broker_has_no_room_for_waits_less_than_what_it_does_not_allow(
+    outbox: Outbox, reason: int, least: float, most: float
+) -> None:
+    def nothing(_: object) -> None: ...
+
+    uplink = Uplink("d", Address(host="127.0.0.1", port=1), outbox, Pace(), on_config=nothing, on_command=nothing)
+    outbox.put(incident())
+    (uplink._unanswered[7],) = outbox.fetch_newest(INCIDENT, (), 1)
+    uplink._taken(7, reason)
+    now = time.monotonic()
+    assert uplink._is_paused(INCIDENT, now + least)
+    assert not uplink._is_paused(INCIDENT, now + most)
+    assert outbox.depth().messages == 1, "it is kept"
+    uplink.close()
