@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import reduce
 from operator import add
@@ -64,6 +64,17 @@ def measure(nab: Path | None) -> list[Figures]:
     return [figures for name, series in sets.items() for figures in _measure(name, series)]
 
 
+def headline(figures: Sequence[Figures]) -> dict[str, Any]:
+    """One JSON object: each method's score on each data set, how much more ours gets, and all the rest."""
+    scores = {(one.data, one.method): one.score for one in figures}
+    told: dict[str, Any] = {}
+    for data in dict.fromkeys(one.data for one in figures):
+        name = data.split()[0].lower()
+        mine, plain_score = scores[data, "ours"], scores[data, "plain threshold"]
+        told |= {f"{name}_score": mine, f"{name}_score_of_plain": plain_score, f"{name}_gain": mine - plain_score}
+    return told | {"figures": [asdict(one) for one in figures]}
+
+
 def lines(figures: Sequence[Figures]) -> list[str]:
     """The figures as a table: each method on each data set, then each series."""
     told = []
@@ -82,7 +93,7 @@ def lines(figures: Sequence[Figures]) -> list[str]:
 
 
 def _measure(data: str, series: Sequence[Series]) -> list[Figures]:
-    """Every second series, by name, chooses the threshold; the others are reported."""
+    """Every second series, by name, chooses the threshold; the others are reported. One alone has the DAG's."""
     ordered = sorted(series, key=lambda one: one.name)
     methods: dict[str, Method] = {"ours": ours, "plain threshold": plain}
     return [_figures(data, name, ordered, method(ordered)) for name, method in methods.items()]
@@ -94,10 +105,11 @@ def _figures(data: str, method: str, series: Sequence[Series], scores: Sequence[
     def total(which: Sequence[tuple[Series, pd.Series]], threshold: float) -> Verdict:
         return reduce(add, (judge(one, alarms(one, found, threshold)) for one, found in which))
 
-    chosen = max(CANDIDATES, key=lambda threshold: total(pairs[::2], threshold).score)
-    verdict = total(pairs[1::2], chosen)
+    choosing, reported = (pairs[::2], pairs[1::2]) if len(pairs) > 1 else ([], pairs)
+    chosen = max(CANDIDATES, key=lambda threshold: total(choosing, threshold).score) if choosing else THRESHOLD
+    verdict = total(reported, chosen)
     rows = []
-    for one, found in pairs[1::2]:
+    for one, found in reported:
         told = judge(one, alarms(one, found, chosen))
         rows.append(
             OneSeries(
@@ -107,14 +119,17 @@ def _figures(data: str, method: str, series: Sequence[Series], scores: Sequence[
         )  # fmt: skip
     return Figures(
         data=data, method=method, threshold=chosen, score=verdict.score, precision=verdict.precision,
-        recall=verdict.recall, at_ours=total(pairs[1::2], THRESHOLD).score, by_series=rows,
+        recall=verdict.recall, at_ours=total(reported, THRESHOLD).score, by_series=rows,
     )  # fmt: skip
 
 
 def alarms(series: Series, scores: pd.Series, threshold: float) -> list[int]:
-    """Rows at which a score beyond the threshold is known: the first row after its hour has ended."""
-    ends = [hour + timedelta(hours=1) for hour in scores.index[scores.abs() >= threshold]]
-    rows = np.searchsorted(np.array(series.times, dtype="datetime64[us]"), np.array(ends, dtype="datetime64[us]"))
+    """Rows at which a deviation is known: the first row after its first hour has ended."""
+    side = np.sign(scores).where(scores.abs() >= threshold, 0)
+    before = side.reindex(side.index - timedelta(hours=1)).to_numpy()
+    begins = side.index[(side != 0) & (side.to_numpy() != before)]
+    ends = np.array([hour + timedelta(hours=1) for hour in begins], dtype="datetime64[us]")
+    rows = np.searchsorted(np.array(series.times, dtype="datetime64[us]"), ends)
     return [int(row) for row in rows if row < len(series.times)]
 
 

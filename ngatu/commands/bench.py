@@ -60,7 +60,7 @@ def baselines(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Judge what is normal on labelled series, by NAB's score: ours and a plain threshold; exits 1 where ours loses."""
-    from ngatu.bench_baselines import lines, measure
+    from ngatu.bench_baselines import headline, lines, measure
     from ngatu.child import ChildFailed
     from ngatu.nab import BadNab
 
@@ -68,9 +68,9 @@ def baselines(
         figures = measure(nab)
     except BadNab as error:
         raise ChildFailed(str(error)) from error
-    print(json.dumps(msgspec.to_builtins(figures)) if as_json else "\n".join(lines(figures)))
-    scores = {(one.data, one.method): one.score for one in figures}
-    if any(scores[data, "ours"] < scores[data, "plain threshold"] for data, _ in scores):
+    told = headline(figures)
+    print(json.dumps(told) if as_json else "\n".join(lines(figures)))
+    if any(gain < 0 for name, gain in told.items() if name.endswith("_gain")):
         raise typer.Exit(1)
 
 
