@@ -169,10 +169,11 @@ DEVICES: Final = Dataset(
     title="Devices and where they stand",
     title_vi="Thiết bị và vị trí",
     query="""
+        WITH placed AS MATERIALIZED (
+            SELECT DISTINCT ON (device_id) * FROM device_ward(%(day)s) ORDER BY device_id, share DESC, code)
         SELECT d.name AS device, d.latitude, d.longitude, p.code AS ward, p.method
         FROM device d JOIN quality_1d q ON q.device_id = d.id AND q.day = %(day)s
-        LEFT JOIN LATERAL (SELECT code, method FROM device_ward(%(day)s) w WHERE w.device_id = d.id
-                           ORDER BY share DESC, code LIMIT 1) p ON true
+        LEFT JOIN placed p ON p.device_id = d.id
         ORDER BY 1""",
     columns=(
         _DEVICE,

@@ -16,14 +16,15 @@ from storage.quality import ratios_below, thresholds_of
 from storage.quality_words import in_english
 
 DEVICES: Final = """
+    WITH placed AS MATERIALIZED (
+        SELECT DISTINCT ON (device_id) * FROM device_ward(%(day)s) ORDER BY device_id, share DESC, code)
     SELECT d.name AS device, w.code AS ward, w.name AS ward_name, q.correct, q.complete, q.clean, q.calibrated,
            q.alive_s, q.delay_s, q.missing, q.explained, q.well, s.shared_at, s.days::float8 AS shared_days,
            q.why, q.score
     FROM quality_1d q
     JOIN device d ON d.id = q.device_id
     JOIN shared_1d s ON s.day = q.day AND s.device_id = q.device_id
-    LEFT JOIN LATERAL (SELECT p.code, p.valid_from FROM device_ward(q.day) p WHERE p.device_id = d.id
-                       ORDER BY p.share DESC, p.code LIMIT 1) p ON true
+    LEFT JOIN placed p ON p.device_id = d.id
     LEFT JOIN ward w ON w.code = p.code AND w.valid_from = p.valid_from
     WHERE q.day = %(day)s ORDER BY q.score, d.name
 """
