@@ -14,7 +14,7 @@ from events import BadMessage
 from events.health import Health
 from events.incident import Incident
 from events.pack import Pack
-from events.status import Status
+from events.status import LAST_WORD, Status
 from ingest.catalogue import Catalogue
 from ingest.clock import Heard
 from ingest.item import Item, is_foreign, lay_out
@@ -48,10 +48,11 @@ class Store:
         """
         lay_out(items)
         outcome = Outcome()
-        statuses = [item for item in items if isinstance(item.body, Status)]
+        said = [item for item in items if isinstance(item.body, Status)]
+        statuses = _not_overtaken(said)
         others = [item for item in items if not isinstance(item.body, Status)]
         unique = [item for item in _first_of_each(others) if not self._comes_elsewhere(item)]
-        outcome.duplicates = len(others) - len(unique)
+        outcome.duplicates = len(others) - len(unique) + len(said) - len(statuses)
         if unique:
             outcome.add(self._settle(unique))
         for item in statuses:
@@ -208,3 +209,17 @@ def _first_of_each(items: Sequence[Item]) -> list[Item]:
             seen.add(key)
         first.append(item)
     return first
+
+
+def _not_overtaken(statuses: Sequence[Item]) -> list[Item]:
+    """Leave out what its device has said anew since, on the same connection; a last will says less: it overtakes none."""
+    newest: dict[tuple[str, int], int] = {}
+    for item in statuses:
+        if isinstance(item.body, Status) and item.body.n != LAST_WORD:
+            key = (item.device, item.body.connection)
+            newest[key] = max(item.body.n, newest.get(key, 0))
+    return [
+        item
+        for item in statuses
+        if isinstance(item.body, Status) and item.body.n >= newest.get((item.device, item.body.connection), 0)
+    ]

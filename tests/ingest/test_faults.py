@@ -13,7 +13,7 @@ import pytest
 from events.envelope import MessageId
 from events.fact import to_json
 from events.reading import Reading, encode_senml
-from events.status import Status
+from events.status import LAST_WORD, Status
 from ingest.inbox import Inbox
 from ingest.item import Item
 from ingest.store import Store
@@ -268,6 +268,20 @@ def test_a_flood_of_bad_messages_of_one_device_does_not_slow_the_others(
         alone.append(took(good()))
         beside.append(took([*good(), *bad()]))
     assert median(beside) < 3 * median(alone)
+
+
+def test_of_many_statuses_that_wait_only_the_last_of_each_connection_costs_a_transaction(
+    store: Store, db: psycopg.Connection
+) -> None:
+    old, new = new_stream(), new_stream()
+    said = [Status(state="online", connection=1, n=n, streams={old: n}) for n in range(1, 40)]
+    said += [Status(state="offline", connection=1, n=LAST_WORD)]  # says nothing of its streams
+    said += [Status(state="online", connection=2, n=n, streams={new: n}) for n in range(1, 10)]
+    outcome = store.store([arrive("d", "status", to_json(status), None) for status in said])
+    assert (outcome.stored, outcome.duplicates) == (3, len(said) - 3)
+    announced = db.execute("SELECT stream, announced FROM ledger ORDER BY announced DESC").fetchall()
+    assert announced == [(old, 39), (new, 9)], "of an earlier run's streams nothing is forgotten"
+    assert db.execute("SELECT online, status_connection, status_n FROM device").fetchall() == [(True, 2, 9)]
 
 
 def test_the_unfinished_business_of_an_outbox_that_was_thrown_away_stays_visible(
