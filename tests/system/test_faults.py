@@ -48,10 +48,10 @@ def broken_campaign(packages: Path, server_folder: Path, commands: Commands, fau
         return Campaign(here, 0, watch, patience=10).run(faults)
 
 
-def rounds(number: int, *kinds: Kind) -> list[Fault]:
+def rounds(number: int, *kinds: Kind, lasts: float = 0.2) -> list[Fault]:
     """One after the other, in turn; targets change too."""
     return [
-        Fault(number=n, kind=kind, target=n % 2, after=0.6, lasts=0.2)
+        Fault(number=n, kind=kind, target=n % 2, after=0.6, lasts=lasts)
         for n, kind in enumerate(islice(cycle(kinds), number), start=1)
     ]
 
@@ -73,7 +73,7 @@ def test_an_ingest_that_acknowledges_before_it_commits_is_found_out(packages: Pa
 @pytest.mark.timeout(240)
 def test_an_ingest_without_a_ledger_is_found_out(packages: Path, server_folder: Path) -> None:
     commands = Commands(ingest=broken("no_ledger", "ingest"))
-    report = broken_campaign(packages, server_folder, commands, rounds(4, "line_stalled", "line_cut"))
+    report = broken_campaign(packages, server_folder, commands, rounds(4, "line_stalled", lasts=4.0))  # copies are sent
     assert report.duplicated > 0
     assert report.verdict()
 
