@@ -3,12 +3,13 @@
 import ctypes
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -28,7 +29,7 @@ from vision.tracking.boxes import overlap
 QUIET_NOISE = 1.5  # grey levels: a camera's on an empty street
 SURE = 0.4  # score of a box that should not be lost
 SAME = 0.5  # intersection over union
-SAME_S = 2.0  # seconds between two alerts of one kind that are the same
+SAME_S = 3.0  # seconds between the beginnings of one event as it was told twice
 HELD = 200  # frames that are played again and again
 MOST = 6000  # frames of a clip
 SOAK = 6000  # frames: ten minutes of a camera at 10 a second
@@ -84,6 +85,14 @@ def quiet_share(detector: NetworkDetector, scene: Scene, video: Path, frames: in
     )
 
 
+class Begun(NamedTuple):
+    """An alert: its kind, when it began on the street and when it was decided, in seconds of the film."""
+
+    kind: str
+    started: float
+    decided: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gated:
     """What the motion gate does to a clip, beside a detection on every frame."""
@@ -92,14 +101,15 @@ class Gated:
     lost: float  # share of the boxes there that those held from before do not stand for
     alerts: int  # without it
     differing: int  # alerts of either that the other has not
+    later_s: float  # by how much an alert is decided later with the gate, at most
 
 
 def gate_proof(detector: NetworkDetector, scene: Scene, video: Path) -> Gated:
     """Detect on every frame, and see what the gate would have held instead, and what the line makes of both."""
     gate, held = Gate(), np.empty((0, 6), np.float32)
     every, gated = Watch(scene, "every", clips=False), Watch(scene, "gated", clips=False)
-    of_every: list[tuple[str, float]] = []
-    of_gated: list[tuple[str, float]] = []
+    of_every: list[Begun] = []
+    of_gated: list[Begun] = []
     frames = shut = boxes = lost = 0
     film = ((0, frame) for frame, _ in zip(read_video(str(video)), range(MOST), strict=False))
     for seen in examine(film, detector, [Gate(forced_open=True)], Event()):
@@ -115,18 +125,19 @@ def gate_proof(detector: NetworkDetector, scene: Scene, video: Path) -> Gated:
             lost += int((overlap(sure, held.astype(np.float64)).max(axis=1, initial=0.0) < SAME).sum())
         of_every += _alerts(every.see(seen.frame, seen.boxes))
         of_gated += _alerts(gated.see(seen.frame, seen.boxes if changed else None))
+    alone, later = compared(of_gated, of_every)
     return Gated(
         shut=shut / max(1, frames),
         lost=lost / max(1, boxes),
         alerts=len(of_every),
-        differing=differing(of_gated, of_every),
+        differing=alone,
+        later_s=later,
     )
 
 
-def _alerts(facts: list[Fact]) -> list[tuple[str, float]]:
-    """Kind and time of the incidents that begin."""
-    begun = (fact for fact in facts if isinstance(fact, Incident) and fact.rev == 1)
-    return [(incident.kind, incident.decided_at.timestamp()) for incident in begun]
+def _alerts(facts: list[Fact]) -> list[Begun]:
+    first = (fact for fact in facts if isinstance(fact, Incident) and fact.rev == 1)
+    return [Begun(one.kind, one.started_at.timestamp(), one.decided_at.timestamp()) for one in first]
 
 
 def _processor_time(detector: NetworkDetector, scene: Scene, frames: list[Frame], *, forced: bool) -> float:
@@ -162,14 +173,19 @@ def _resident() -> float:
     return psutil.Process().memory_info().rss / 2**20
 
 
-def differing(some: list[tuple[str, float]], others: list[tuple[str, float]]) -> int:
-    """How many alerts of either have no counterpart among the other's: the same kind within SAME_S seconds."""
+def compared(some: Sequence[Begun], others: Sequence[Begun]) -> tuple[int, float]:
+    """How many alerts of either have no counterpart: one of the same kind that began within SAME_S seconds of it.
+
+    Of those that have one: by how many seconds the first list's is decided later, at most.
+    """
     left = list(others)
-    alone = 0
-    for kind, at in some:
-        same = [other for other in left if other[0] == kind and abs(other[1] - at) <= SAME_S]
-        if same:
-            left.remove(min(same, key=lambda other: abs(other[1] - at)))
-        else:
+    alone, later = 0, 0.0
+    for one in some:
+        same = [other for other in left if other.kind == one.kind and abs(other.started - one.started) <= SAME_S]
+        if not same:
             alone += 1
-    return alone + len(left)
+            continue
+        nearest = min(same, key=lambda other: abs(other.started - one.started))
+        left.remove(nearest)
+        later = max(later, one.decided - nearest.decided)
+    return alone + len(left), later

@@ -62,6 +62,7 @@ class Figures:
     gate_lost: float  # share of the boxes there that those held from before do not stand for
     alerts: int  # in the whole clip, detected on every frame
     gate_alerts_differ: int  # missed or more, with the gate
+    gate_later_s: float  # by how much an alert is decided later with the gate, at most
 
     @property
     def good(self) -> bool:
@@ -128,6 +129,7 @@ def measure(
         gate_lost=gate.lost,
         alerts=gate.alerts,
         gate_alerts_differ=gate.differing,
+        gate_later_s=gate.later_s,
     )
 
 
