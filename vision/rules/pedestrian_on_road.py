@@ -13,6 +13,10 @@ from vision.tracking.trail import PLACE, SCORE, T, Track, unbroken
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
 WALKED_M: Final = 0.8  # a step: a false box that sticks takes none
 GAP_S: Final = 1.0  # unseen for longer, it may be somebody else
+ALONG_S: Final = (
+    5.0  # who goes along a lane may be a rider in slow traffic, seen without the motorcycle: those drive off
+)
+ALONG: Final = 0.8  # cosine: within 37° of the lane
 STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
 RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
 EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
@@ -28,7 +32,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         if zone is None or moment.zone_of(track, "crosswalk"):
             continue
         seconds = moment.at - track.since
-        if seconds < (ON_ROAD_S if _came_on_foot(track) else STOOD_S):
+        if seconds < _proof_s(moment, track):
             continue
         yield Finding(
             kind="pedestrian_on_road",
@@ -45,10 +49,16 @@ def find(moment: Moment) -> Iterator[Finding]:
         )
 
 
-def _came_on_foot(track: Track) -> bool:
+def _proof_s(moment: Moment, track: Track) -> float:
+    """Seconds for which somebody must be seen, by the way walked so far."""
     rows = unbroken(track.trail.last(STOOD_S), GAP_S)
-    walked = float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) * track.scale
-    return walked > max(WALKED_M * track.shrink, 4 * track.place_sigma)
+    way = rows[-1, PLACE] - rows[0, PLACE]
+    walked = float(np.hypot(*way))
+    if walked * track.scale <= max(WALKED_M * track.shrink, 4 * track.place_sigma):
+        return STOOD_S
+    lane = moment.zone_of(track, "lane_direction")
+    along = 0.0 if lane is None or lane.direction is None else abs(float(way @ lane.direction)) / walked
+    return ALONG_S if along > ALONG else ON_ROAD_S
 
 
 def _walks(track: Track) -> bool:
