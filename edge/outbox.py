@@ -324,6 +324,8 @@ class Outbox:
         for name, numbers in victims.items():
             spans = self._given_up.get((name, "evicted"), [])
             self._given_up[name, "evicted"] = ranges.normal([*spans, *ranges.of_numbers(numbers)])
+            if name in self._streams:  # an ack may have come for it meanwhile: no other will
+                self._confirm_given_up(name, self._streams[name].acked)
         if victims:
             log.warning("evicted messages=%d budget=%d", sum(map(len, victims.values())), self.budget)
 

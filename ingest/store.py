@@ -212,7 +212,7 @@ def _first_of_each(items: Sequence[Item]) -> list[Item]:
 
 
 def _not_overtaken(statuses: Sequence[Item]) -> list[Item]:
-    """Leave out what its device has said anew since, on the same connection; a last will says less: it overtakes none."""
+    """Leave out what a device has said anew since, on the same connection; a last will says less: it overtakes none."""
     newest: dict[tuple[str, int], int] = {}
     for item in statuses:
         if isinstance(item.body, Status) and item.body.n != LAST_WORD:

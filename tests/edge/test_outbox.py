@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +13,7 @@ from ulid import ULID
 
 from edge import boxfile
 from edge.boxfile import Row
+from edge.eviction import evict
 from edge.outbox import PENDING_BYTES, Outbox, OutboxBusy
 from edge.outgoing import RANKS, Rank
 from events.envelope import MessageId
@@ -164,6 +165,32 @@ def test_what_was_given_up_is_told_until_an_ack_confirms_it_over_restarts(outbox
     assert not given_up(outbox)
     assert not outbox.streams()
     outbox.close()
+
+
+def test_what_is_stored_in_the_moment_of_its_eviction_is_not_told_for_ever(
+    outbox_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(outbox_path, 100_000)
+    stream = next(iter([outbox.put(message(payload=bytes(10_000))) for _ in range(8)])).stream
+    outbox.commit()
+
+    def and_meanwhile_an_ack(*args: Any) -> Any:
+        victims = evict(*args)
+        outbox.acknowledge({stream: [(1, 8)]})
+        return victims
+
+    monkeypatch.setattr("edge.outbox.evict", and_meanwhile_an_ack)
+    for _ in range(6):
+        outbox.put(message(payload=bytes(10_000)))
+    outbox.commit()
+    monkeypatch.undo()
+    outbox.acknowledge({stream: [(1, 14)]})
+    outbox.commit()
+    assert not outbox.given_up()
+    outbox.close()
+    again = Outbox(outbox_path, 100_000)
+    assert not again.given_up()
+    again.close()
 
 
 def test_a_message_that_is_too_large_for_anyone_is_accounted_for(outbox: Outbox) -> None:
