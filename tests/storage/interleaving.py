@@ -39,6 +39,7 @@ class Actor:
         self.error: BaseException | None = None
         self.conn = Stepped.connect(dsn, autocommit=True)
         self.conn.turn = self._wait
+        self._pid = self.conn.info.backend_pid  # asked for now: the thread may close it at any time
         self._work = work
         self._go, self._idle = threading.Semaphore(0), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -61,7 +62,7 @@ class Actor:
             assert time.monotonic() < deadline, "an actor neither came back nor waits for a lock"
 
     def _waits(self, monitor: psycopg.Connection[Any]) -> bool:
-        row = monitor.execute("SELECT cardinality(pg_blocking_pids(%s))", (self.conn.info.backend_pid,)).fetchone()
+        row = monitor.execute("SELECT cardinality(pg_blocking_pids(%s))", (self._pid,)).fetchone()
         return row is not None and row[0] > 0
 
     def _wait(self) -> None:
