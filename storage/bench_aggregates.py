@@ -113,9 +113,9 @@ def land_everything(conn: Connection[Any], days: int) -> Done:
     return done
 
 
-def late_costs(conn: Connection[Any], days: int, series: int, repeats: int) -> float:
+def late_costs(conn: Connection[Any], days: int, series: int, repeats: int, chosen: random.Random) -> float:
     """Median seconds from one reading that came late, anywhere in `days`, to its new numbers at every level."""
-    chosen, costs = random.Random(1), []  # noqa: S311 — where to look, nothing to guess
+    costs = []
     for _ in range(repeats):
         at, which = BEGIN + chosen.random() * timedelta(days=days), chosen.randint(1, series)
         with conn.transaction():
