@@ -48,6 +48,9 @@ CLAIM: Final = """
 """
 DUE: Final = "SELECT DISTINCT date_trunc('day', bucket, %s) FROM late_work WHERE source = %s ORDER BY 1"
 PROGRESS: Final = "SELECT computed_until FROM closing WHERE source = %s AND level = %s"
+MARKED: Final = "SELECT count(*) FROM late_work WHERE source = %s AND bucket >= %s AND bucket < %s"
+PUBLISHED: Final = "SELECT count(*) FROM {} WHERE bucket >= %s AND bucket < %s"
+MANY: Final = 1000  # late buckets of a day from which on it is asked whether the whole day is the cheaper way
 WORKED_OFF: Final = "DELETE FROM late_work WHERE source = %(source)s AND bucket >= %(lo)s AND bucket < %(hi)s"
 
 TABLES: Final[dict[Source, list[str]]] = {"reading": ["reading", "foreign_reading"], "traffic": ["traffic"]}
@@ -218,9 +221,15 @@ def _recompute_day(conn: Connection[Any], source: Source, city: ZoneInfo, day: d
     done = Done()
     with conn.transaction():
         conn.execute(LOCK_COMPUTING, (source,))
+        whole = _is_mostly_late(conn, source, lo, hi)
         for level in LEVELS.values():
             computed_until = _computed_until(conn, source, level)
             if computed_until is None:
+                continue
+            if whole:
+                until = min(level.ceil(hi, city), computed_until)
+                for start, end in _slices(conn, source, level, city, level.floor(lo, city), until):
+                    done += _compute(conn, source, level, city, start, end)
                 continue
             parameters = {
                 "lo": lo, "hi": hi, "computed_until": computed_until, "zone": city.key,
@@ -229,6 +238,18 @@ def _recompute_day(conn: Connection[Any], source: Source, city: ZoneInfo, day: d
             done += _run(conn, STATEMENTS[source].late_statement(level), parameters)
         conn.execute(WORKED_OFF, {"source": source, "lo": lo, "hi": hi})
     return done
+
+
+def _is_mostly_late(conn: Connection[Any], source: Source, lo: datetime, hi: datetime) -> bool:
+    """Whether rows came late for so much of a day that reading it once is cheaper than looking up bucket by bucket.
+
+    Measured: all buckets of a day cost 2.6 times as much one by one, a tenth of them as much as the day.
+    """
+    marked: int = conn.execute(MARKED, (source, lo, hi)).fetchall()[0][0]
+    if marked < MANY:
+        return False
+    published = sql.SQL(PUBLISHED).format(sql.Identifier(f"{source}_15m"))
+    return bool(marked * 5 >= conn.execute(published, (lo, hi)).fetchall()[0][0])
 
 
 def _run(conn: Connection[Any], statement: sql.Composed, parameters: dict[str, Any]) -> Done:

@@ -269,3 +269,31 @@ def test_buckets_that_stand_there_already_are_brought_up_to_date(db: psycopg.Con
     db.execute("UPDATE reading_15m SET mean = 9 WHERE bucket = %s", (T0,))
     assert aggregate(db, QUARTER, now=minutes(62)) == Done(read=2, written=1, changed=1)
     assert rows(db, "mean, revision FROM reading_15m ORDER BY bucket") == [(1.0, 2), (1.0, 1)]
+
+
+@pytest.mark.parametrize(("share", "whole"), [(1, True), (13, False)])
+def test_a_drain_of_most_of_a_day_is_computed_as_a_day_and_a_smaller_one_by_its_buckets(
+    db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, share: int, *, whole: bool
+) -> None:
+    monkeypatch.setattr("storage.aggregates.MANY", 50)
+    db.execute("INSERT INTO series (device_id, name) SELECT 1, 's' || i FROM generate_series(3, 12) i")
+    quarters = list(range(0, 23 * 60 + 45, 15))  # the last quarter, and the last hour, stay open
+    midnight = T0 - timedelta(hours=6)
+    for series in range(1, 13):
+        put(db, *[(m - 360, 1.0) for m in quarters], series=series)
+    for level in LEVELS.values():
+        aggregate(db, level, now=midnight + timedelta(hours=23, minutes=47))
+    late = [(series, m) for series in range(1, 13) for m in quarters][::share]
+    for series, m in late:
+        put(db, (m - 355, 3.0), series=series)
+    done = recompute_late(db)
+    assert done.changed == len(rows(db, "1 FROM reading_15m WHERE revision = 2")) + len(
+        rows(db, "1 FROM reading_1h WHERE revision = 2")
+    )
+    assert len(rows(db, "1 FROM reading_15m WHERE revision = 2 AND n = 2 AND mean = 2")) == len(late)
+    assert rows(db, "max(bucket) FROM reading_1h") == [(midnight + timedelta(hours=22),)]
+    assert rows(db, "count(*) FROM reading_1d") == [(0,)]
+    assert rows(db, "1 FROM late_mark UNION ALL SELECT 1 FROM late_work") == []
+    assert again(db, QUARTER, midnight, minutes(3000)).written == again(db, HOUR, midnight, minutes(3000)).written == 0
+    day, hours = rows(db, f"count(*), count(*) FILTER (WHERE at < '{midnight + timedelta(hours=23)}') FROM reading")[0]
+    assert (done.read == day + hours) is whole
