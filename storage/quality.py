@@ -14,7 +14,7 @@ from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from storage.aggregates import Done
+from storage.aggregates import SORT_IN_MEMORY, Done
 from storage.city import city_value, time_zone
 from storage.level import DAY
 from storage.quality_words import in_english
@@ -146,6 +146,7 @@ def score_day(conn: Connection[Any], day: date) -> Done:
     done = Done()
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(hashtext('ngatu/computing/quality'))")
+        conn.execute(SORT_IN_MEMORY)
         with conn.cursor(row_factory=dict_row) as cursor:
             measured = cursor.execute(MEASURE, {"lo": lo, "hi": hi}, prepare=False).fetchall()
         for row in measured:

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from storage.open_data import TRAFFIC
 from storage.publish import publish_day
+from storage.publish_tables import write_tables
 from tests.storage.conftest import PUBLISHED_AT, PUBLISHED_DAY, hour, incident
 
 CLASSES = ("person", "bicycle", "car", "motorcycle")
@@ -29,9 +31,9 @@ Counts = dict[tuple[str, str], tuple[int, float | None]]
 Row = dict[str, Any]
 
 
-def published(folder: Path, name: str, day: str = PUBLISHED_DAY.isoformat()) -> list[Row]:
+def rows_of(file: Path) -> list[Row]:
     with duckdb.connect() as fresh:
-        table = fresh.execute(f"SELECT * FROM '{folder}/{day}/r*/{name}.parquet'")
+        table = fresh.execute(f"SELECT * FROM '{file}'")
         names = [column[0] for column in table.description or ()]
         return [dict(zip(names, row, strict=True)) for row in table.fetchall()]
 
@@ -60,7 +62,10 @@ def test_an_incident_about_a_person_has_hour_and_ward_only(
 ) -> None:
     incident(ready, "01PERSON", kind)
     publish_day(ready, tmp_path, PUBLISHED_DAY)
-    person, vehicle = sorted(published(tmp_path, "incidents"), key=lambda row: str(row["kind"] != kind))
+    person, vehicle = sorted(
+        rows_of(tmp_path / PUBLISHED_DAY.isoformat() / "r1" / "incidents.parquet"),
+        key=lambda row: str(row["kind"] != kind),
+    )
     assert (person["started"], person["latitude"], person["longitude"]) == (PUBLISHED_AT, None, None)
     assert person["ward"] is not None
     assert vehicle["started"] == PUBLISHED_AT + timedelta(minutes=23)
@@ -78,8 +83,10 @@ def an_hour(ready: psycopg.Connection, tmp_path_factory: pytest.TempPathFactory)
         timed = [(count, speed) for count, speed in counts.values() if speed]
         speed = sum(c for c, _ in timed) / sum(c / v for c, v in timed) if timed else None
         hour(ready, counts | {("", ""): (sum(count for count, _ in counts.values()), speed)})
-        publish_day(ready, folder, PUBLISHED_DAY)
-        return published(folder, "traffic")
+        span = {"day": PUBLISHED_DAY, "lo": PUBLISHED_AT, "hi": PUBLISHED_AT + timedelta(hours=1), "smallest": SMALLEST}
+        with ready.transaction():
+            write_tables(ready, TRAFFIC, span, folder)
+        return rows_of(folder / "traffic.parquet")
 
     return publish
 
