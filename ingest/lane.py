@@ -22,7 +22,7 @@ from ingest.item import Arrival, Item, understand
 from ingest.metrics import Metrics
 from ingest.outcome import Acks, Outcome
 from ingest.store import Store
-from storage.connect import connect, is_absence
+from storage.connect import connect, is_absence, is_conflict
 
 log: Final = logging.getLogger(__name__)
 
@@ -208,6 +208,8 @@ class Lane:
         try:
             self._connected().touch(self._clocks.report())
         except psycopg.Error as error:
+            if is_conflict(error):  # another process has just done the same
+                return
             log.warning("database away lane=%s error=%r", name, str(error).strip().partition("\n")[0])
             self._drop_connection()
 

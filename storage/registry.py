@@ -33,7 +33,7 @@ TOUCH: Final = """
     WITH seen AS (
         SELECT * FROM unnest(%(ids)s::int[], %(last_seen)s::timestamptz[], %(offsets)s::float8[])
              AS s (id, last_seen, clock_offset_s)
-    ), locked AS MATERIALIZED (SELECT id FROM device WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE)
+    ), locked AS MATERIALIZED (SELECT id FROM device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE)
     UPDATE device SET last_seen = greatest(device.last_seen, seen.last_seen),
                       clock_offset_s = coalesce(seen.clock_offset_s, device.clock_offset_s)
     FROM seen JOIN locked USING (id) WHERE device.id = seen.id"""

@@ -14,6 +14,7 @@ from events.envelope import MessageId
 from events.fact import to_json
 from events.reading import Reading, encode_senml
 from events.status import LAST_WORD, Status
+from ingest.clock import Heard
 from ingest.inbox import Inbox
 from ingest.item import Item
 from ingest.store import Store
@@ -268,6 +269,18 @@ def test_a_flood_of_bad_messages_of_one_device_does_not_slow_the_others(
         alone.append(took(good()))
         beside.append(took([*good(), *bad()]))
     assert median(beside) < 3 * median(alone)
+
+
+def test_noting_when_devices_were_heard_does_not_hold_up_what_they_send(dsn: str, db: psycopg.Connection) -> None:
+    """Every row that names a device would wait for it, and two such rows for two notes are a deadlock."""
+    with connect(dsn, application="test") as noting, connect(dsn, application="test") as storing:
+        Store(storing).store([arrive("d", "status", to_json(Status(state="online", connection=1, n=1)), None)])
+        storing.execute("SET lock_timeout = '5s'")
+        with noting.transaction():
+            Store(noting).touch([Heard("d", now(), 0.0)])
+            told = arrive("d", "incident", to_json(incident()), 1, new_stream())
+            assert Store(storing).store([told]).stored == 1
+    assert scalar(db, "SELECT count(*) FROM incident") == 1
 
 
 def test_of_many_statuses_that_wait_only_the_last_of_each_connection_costs_a_transaction(
