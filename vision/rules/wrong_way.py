@@ -7,6 +7,7 @@ import numpy as np
 
 from vision.road.ground import Array
 from vision.road.scene import Zone
+from vision.road.zones import depth
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CROWD_M
 from vision.tracking.boxes import NAMES
@@ -65,10 +66,14 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float)
     if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
         return False
     windows = (AGAINST_S, FAR_S) if least == AGAINST_M else (FAR_S,)
-    return any(_drove_against(track, track.trail.last(seconds), lane.direction, lanes, least) for seconds in windows)
+    ways = [track.trail.last(seconds) for seconds in windows]
+    return any(
+        _drove_against(track, rows, lane.direction, least) and not _may_be_right(track, rows, lane, lanes, slack)
+        for rows in ways
+    )
 
 
-def _drove_against(track: Track, rows: Array, direction: Array, lanes: tuple[Zone, ...], least: float) -> bool:
+def _drove_against(track: Track, rows: Array, direction: Array, least: float) -> bool:
     if len(rows) < 5 or rows[-1, T] - rows[0, T] < 0.8 * AGAINST_S or np.diff(rows[:, T]).max() > GAP_S:
         return False
     if np.mean(rows[:, SCORE] >= CERTAIN) < CLEARLY:
@@ -79,14 +84,23 @@ def _drove_against(track: Track, rows: Array, direction: Array, lanes: tuple[Zon
     fast = (back - 2 * error) * track.scale > LEAST_MPS * track.shrink
     moved = float((rows[0, PLACE] - rows[-1, PLACE]) @ direction) * track.scale
     far = moved > max(least * track.shrink, SIGMAS * track.place_error)
-    return straight and fast and far and is_steady(rows, -direction) and not _may_be_right(track, velocity, lanes)
+    return straight and fast and far and is_steady(rows, -direction)
 
 
-def _may_be_right(track: Track, velocity: Array, lanes: tuple[Zone, ...]) -> bool:
-    """Whether it may as well be in a lane that runs its way."""
+def _may_be_right(track: Track, rows: Array, wrong: Zone, lanes: tuple[Zone, ...], slack: float) -> bool:
+    """Whether it may as well be, or have been on that way, in a lane that runs its way.
+
+    A number that goes over to an oncoming vehicle has come along the right lane.
+    """
+    middle = np.median(rows[:, PLACE], axis=0)[None]
+    if float(depth(middle, wrong.judged)[0]) < -slack:
+        return True
+    way = rows[-1, PLACE] - rows[0, PLACE]
     margin = ((MIDDLE_M + track.half_width) * track.shrink + track.aside_sigma) / track.scale
     return any(
-        lane.direction is not None and float(velocity @ lane.direction) > 0 and track.depths[lane.name] > -margin
+        lane.direction is not None
+        and float(way @ lane.direction) > 0
+        and max(track.depths[lane.name], float(depth(middle, lane.judged)[0])) > -margin
         for lane in lanes
     )
 
