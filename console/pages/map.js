@@ -4,11 +4,13 @@ import { markRaw } from "vue";
 import { ask } from "/static/chart.js";
 import { SHAPES, ago, worst } from "/static/severity.js";
 
+const LIVE_DEVICES = 200; // as many as console/live.py tells of
+const REPLACE_MS = 60000;
 const RANGES = { "1h": 3600, "24h": 86400, "7d": 604800 };
 
 export default {
   props: { words: Object, timezone: String, centre: Object, tiles: String, attribution: String },
-  data: () => ({ alerts: {}, devices: [], range: "24h", status: "", unplaced: 0, shown: 0, problem: "", ranges: Object.keys(RANGES) }),
+  data: () => ({ alerts: {}, devices: [], placed: 0, range: "24h", status: "", unplaced: 0, shown: 0, problem: "", ranges: Object.keys(RANGES) }),
   methods: {
     w(key, values = {}) {
       return (this.words[key] ?? key.split(".").pop()).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
@@ -25,9 +27,22 @@ export default {
     refill() {
       this.load();
     },
+    // Live news are of few devices; a city has more, and where they stand changes seldom.
     fleet(facts) {
-      this.devices = Object.freeze(facts.devices);
-      this.drawSoon();
+      if (facts.devices.length < LIVE_DEVICES) this.place(facts.devices);
+      else if (Date.now() > this.placed + REPLACE_MS) this.placeAll();
+    },
+    async placeAll() {
+      this.placed = Date.now();
+      try {
+        this.place(await ask("/api/devices", { limit: 10000 }));
+      } catch (error) {
+        this.problem = error.message;
+      }
+    },
+    place(devices) {
+      this.devices = Object.freeze(devices);
+      this.drawDevices();
     },
     async load() {
       try {
@@ -71,6 +86,9 @@ export default {
           .bindPopup(() => this.card(found))
           .addTo(this.incidents);
       }
+    },
+    drawDevices() {
+      if (!this.map) return;
       this.gear.clearLayers();
       for (const device of this.devices) {
         if (device.latitude === null) continue;
@@ -115,6 +133,7 @@ export default {
     const zoomed = () => this.$refs.map.classList.toggle("is-near", this.map.getZoom() >= 12);
     this.map.on("zoomend", zoomed);
     zoomed();
+    this.drawDevices(); // news may have come before the map
     this.watcher = new ResizeObserver(() => this.map.invalidateSize());
     this.watcher.observe(this.$refs.map);
     this.$emit("ready");

@@ -140,6 +140,17 @@ def test_nothing_is_wider_than_a_phone(
     assert page.evaluate(wide) <= 0
 
 
+def test_the_map_shows_every_device_of_a_city(open_page: OpenPage, city: City) -> None:
+    city.conn.execute("""
+        INSERT INTO device (name, latitude, longitude, online)
+        SELECT 'many-' || n, 21 + n / 5000.0, 105.8 + n % 20 / 400.0, true FROM generate_series(1, 300) AS n""")
+    page = open_page("/map")
+    try:
+        expect(page.locator(".gear.is-good").nth(299)).to_be_attached(timeout=30_000)
+    finally:
+        city.conn.execute("DELETE FROM device WHERE name LIKE 'many-%'")
+
+
 def test_the_map_shows_wards_devices_and_new_incidents_without_tiles(open_page: OpenPage, city: City) -> None:
     load_wards(city.conn, [WARD], [])
     city.conn.execute("UPDATE device SET latitude = 21.01, longitude = 105.81")
