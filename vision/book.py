@@ -21,6 +21,7 @@ QUIET_S: Final[dict[IncidentKind, float]] = {
 }  # fmt: skip
 ANEW_S: Final = 5.0  # what began this long after the other was last seen is another event, at the same place or not
 NEAR_M: Final = 8.0  # the same family this near, at the same time, is the same event: about two car lengths
+WALKING_MPS: Final = 1.4  # Knoblauch 1996
 STRAY_M: Final = 15.0  # how far a walker or wrong-way rider may be from where it was expected when found again
 
 
@@ -101,7 +102,8 @@ class Book:
         scale = 1.0 if self._scene.ground is not None else _metres_per_pixel(finding)
         off = float(np.hypot(*(finding.place - entry.finding.place))) * scale
         reach = STRAY_M if finding.moving else NEAR_M
-        return off <= reach + (3.0 * min(at - entry.last, 5.0) if finding.moving else 0.0)
+        pace = max(_pace(entry.finding), _pace(finding)) if finding.moving else 0.0
+        return off <= reach + pace * (at - entry.last)
 
     def _open(self, at: float, finding: Finding) -> Incident:
         self._count += 1
@@ -158,6 +160,12 @@ def _family(kind: IncidentKind) -> int:
 
 def _gravity(kind: IncidentKind) -> int:
     return FAMILIES[_family(kind)].index(kind)
+
+
+def _pace(finding: Finding) -> float:
+    """How fast it goes along, m/s."""
+    speed = finding.why.get("speed_mps")
+    return float(speed) if isinstance(speed, float) else WALKING_MPS
 
 
 def _metres_per_pixel(finding: Finding) -> float:
