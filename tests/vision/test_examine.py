@@ -1,5 +1,7 @@
 """Frames through the gate and the detector: in order, several at once, never more than there is room for."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,7 @@ from threading import Event
 import numpy as np
 import pytest
 
+from ngatu.home import CHECKOUT
 from tests.vision.pictures import car, frames, street
 from tests.vision.redness import Redness
 from vision.detection.detect import open_detector
@@ -85,3 +88,21 @@ def test_threads_bound_what_is_worked_on_and_all_lanes_see_the_same(
         together = list(pool.map(lambda picture: detector.detect([picture])[0], pictures))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+FIRST = """
+import sys, numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from vision.detection.detect import open_detector
+detector = open_detector(sys.argv[1], threads=2)
+with ThreadPoolExecutor(3) as pool:
+    print(len(list(pool.map(detector.detect, [[np.zeros((64, 64, 3), np.uint8)]] * 6))))
+"""
+
+
+def test_first_pictures_at_once_do_not_wait_for_each_other(tiny: ModelFile) -> None:
+    for _ in range(3):  # each in a process of its own: OpenVINO sets itself up once
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST, str(tiny.path)], cwd=CHECKOUT, capture_output=True, timeout=60, check=True
+        )
+        assert done.stdout.split() == [b"6"]

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 Runtime = Literal["onnxruntime", "openvino", "ultralytics"]
 Shape = tuple[int | None, ...]
 Infer = Callable[[Image], NDArray[np.float32]]
+_Request = tuple[Any, NDArray[np.uint8]]  # and where its input lies
 METADATA: Final = ("names", "imgsz", "stride", "hint", "name")
 
 
@@ -100,20 +101,27 @@ def open_openvino(path: Path, threads: int, at_once: int) -> Network:
     except RuntimeError as error:
         raise ModelError(f"{path}: not a network that OpenVINO can open: {_first_line(error)}") from error
     compiled: dict[tuple[int, int], Any] = {}
-    compiling = Lock()
+    setting_up = Lock()
+
+    def opened(size: tuple[int, int]) -> _Request:
+        # OpenVINO's Python side sets itself up at the first inference, and two first ones at once wait for each other
+        with setting_up:
+            if size not in compiled:
+                compiled[size] = _compile(core, model, size, threads, at_once)
+            request = compiled[size].create_infer_request()
+            request.infer(share_outputs=True)
+            return request, request.get_input_tensor(0).data
 
     def lane() -> Infer:
-        requests: dict[tuple[int, int], Any] = {}
+        requests: dict[tuple[int, int], _Request] = {}
 
         def infer(canvas: Image) -> NDArray[np.float32]:
-            height, width = canvas.shape[:2]
-            request = requests.get((height, width))
-            if request is None:
-                with compiling:
-                    if (height, width) not in compiled:
-                        compiled[height, width] = _compile(core, model, (height, width), threads, at_once)
-                request = requests[height, width] = compiled[height, width].create_infer_request()
-            request.infer({0: canvas[None]}, share_inputs=True, share_outputs=True)
+            size = (canvas.shape[0], canvas.shape[1])
+            if size not in requests:
+                requests[size] = opened(size)
+            request, source = requests[size]
+            source[0] = canvas
+            request.infer(share_outputs=True)
             result: NDArray[np.float32] = request.get_output_tensor(0).data[0]
             return result
 
