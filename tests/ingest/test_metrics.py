@@ -18,8 +18,8 @@ from tests.ingest.conftest import arrive
 def status(device: str, messages: int, size: int, *, online: bool = True) -> Item:
     now = datetime.now(UTC)
     outbox = Outbox(messages=messages, bytes=size, budget_bytes=1000, oldest_at=now - timedelta(minutes=10))
-    state = "online" if online else "offline"
-    return arrive(device, "status", to_json(Status(state=state, connection=1, n=1, at=now, outbox=outbox)), None)
+    told = Status(state="online" if online else "offline", connection=1, n=1, at=now, outbox=outbox)
+    return arrive(device, "status", to_json(told), None)
 
 
 def shown(dsn: str) -> dict[str, float]:
