@@ -102,7 +102,8 @@ class Book:
         scale = 1.0 if self._scene.ground is not None else _metres_per_pixel(finding)
         off = float(np.hypot(*(finding.place - entry.finding.place))) * scale
         reach = STRAY_M if finding.moving else NEAR_M
-        pace = max(_pace(entry.finding), _pace(finding)) if finding.moving else 0.0
+        again = finding.moving and finding.kind == entry.incident.kind
+        pace = max(_pace(entry.finding), _pace(finding)) if again else 0.0
         return off <= reach + pace * (at - entry.last)
 
     def _open(self, at: float, finding: Finding) -> Incident:
