@@ -8,11 +8,11 @@ import sys
 import typer
 
 import ngatu.commands
-from ngatu.child import ChildFailed
 from ngatu.city import BadCity
-from ngatu.debs import PackagesUnavailable
 from ngatu.demo.site import DemoStopped
 from ngatu.prepare import NotPrepared
+from ngatu.process.child import ChildFailed
+from ngatu.servers.debs import PackagesUnavailable
 from vision.errors import VisionError
 
 TOLD = (

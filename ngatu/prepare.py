@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ngatu.debs import PackagesUnavailable, unpack_one
 from ngatu.home import CHECKOUT, find_home
-from ngatu.packages import server_packages
+from ngatu.servers.debs import PackagesUnavailable, unpack_one
+from ngatu.servers.packages import server_packages
 
 log = logging.getLogger("ngatu")
 

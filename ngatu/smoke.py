@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from psycopg import Connection
 
-from ngatu.airflow import healthy
 from ngatu.demo.agents import DETECTORS, HISTORY_DAYS
 from ngatu.demo.run import House, running_house
 from ngatu.demo.site import Site
@@ -23,6 +22,7 @@ from ngatu.demo.start import Wishes
 from ngatu.home import find_home
 from ngatu.passwords import DEVICES
 from ngatu.prepare import CHROMIUM
+from ngatu.servers.airflow import healthy
 from storage.connect import connect
 from storage.progress import aggregated_history, progress
 

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ngatu import mosquitto
-from ngatu.guard import Guard
 from ngatu.home import find_home
-from ngatu.packages import server_packages
-from ngatu.ports import free_port
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto
+from ngatu.servers.packages import server_packages
 from tests.servers import Broker, PostgresServer, WaitFor, running_broker, running_postgres
 
 CHROMIUM_FLAGS = [

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import psycopg
 
-from ngatu import mosquitto, postgres
-from ngatu.child import Child
-from ngatu.guard import Guard
-from ngatu.ports import free_port
+from ngatu.process.child import Child
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto, postgres
 
 
 class WaitFor(Protocol):

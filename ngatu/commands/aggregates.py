@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ngatu.child import ChildFailed
+from ngatu.process.child import ChildFailed
 
 if TYPE_CHECKING:
     import psycopg

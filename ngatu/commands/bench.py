@@ -20,7 +20,7 @@ def everything(
     file: Annotated[Path, typer.Option(help="where the figures are written")] = Path("bench.json"),
 ) -> None:
     """Run all the others; print their figures, and write them as JSON."""
-    from ngatu.bench_all import lines, run_all
+    from ngatu.bench.every import lines, run_all
 
     names = [str(verb.name or (verb.callback and verb.callback.__name__)) for verb in app.registered_commands]
     outcomes = run_all([name.replace("_", "-") for name in names if name != "all"], file)
@@ -41,7 +41,7 @@ def aggregates(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Compare with one plain INSERT … SELECT … GROUP BY, and one late reading in tables of different sizes."""
-    from ngatu.bench_aggregates import measure
+    from ngatu.bench.aggregates import measure
 
     figures = measure(rows=rows, times=times, compared_days=compared_days, repeats=repeats, folder=folder)
     if as_json:
@@ -60,9 +60,9 @@ def baselines(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Judge what is normal on labelled series, by NAB's score: ours and a plain threshold; exits 1 where ours loses."""
-    from ngatu.bench_baselines import headline, lines, measure
-    from ngatu.child import ChildFailed
-    from ngatu.nab import BadNab
+    from ngatu.bench.baselines import headline, lines, measure
+    from ngatu.bench.nab import BadNab
+    from ngatu.process.child import ChildFailed
 
     try:
         figures = measure(nab)
@@ -86,7 +86,7 @@ def agent(
     """Memory, processor, bytes on the wire and on disk of an agent without a camera; how fast a backlog drains."""
     from dataclasses import asdict
 
-    from ngatu.bench_agent import measure
+    from ngatu.bench.agent import measure
 
     figures = measure(readings=readings, seconds=seconds)
     if as_json:
@@ -106,7 +106,7 @@ def recovery(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """How soon all is well again after each kind of kill and cut, and that nothing is lost or doubled by it."""
-    from ngatu.bench_recovery import figures, measure
+    from ngatu.bench.recovery import figures, measure
 
     report = measure(rounds, seed)
     if as_json:
@@ -133,8 +133,8 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Readings a second into committed rows, and beside it bare COPY and a paho consumer that only acknowledges."""
-    from ngatu.bench_ingest.figures import as_table, headline
-    from ngatu.bench_ingest.measure import measure, measure_steady
+    from ngatu.bench.ingest.figures import as_table, headline
+    from ngatu.bench.ingest.measure import measure, measure_steady
 
     try:
         sizes = [int(size) for size in readings_per_message.split(",")]
@@ -166,7 +166,7 @@ def vision(
     import os
     from dataclasses import asdict
 
-    from ngatu.bench_vision import measure
+    from ngatu.bench.vision import measure
     from ngatu.home import CHECKOUT, find_home
     from ngatu.prepare import clip_file, make_clip
     from ngatu.recorded import detector_for

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ngatu.child import ChildFailed
+from ngatu.process.child import ChildFailed
 
 
 def quality(

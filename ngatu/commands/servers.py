@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from ngatu import mosquitto, postgres
-from ngatu.child import Child
-from ngatu.guard import Guard
 from ngatu.home import find_home
-from ngatu.packages import server_packages
-from ngatu.ports import free_port
+from ngatu.process.child import Child
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto, postgres
+from ngatu.servers.packages import server_packages
 
 
 def servers(

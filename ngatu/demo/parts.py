@@ -10,11 +10,11 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from ngatu import airflow, mosquitto, postgres
-from ngatu.child import Program
 from ngatu.demo.site import Site
 from ngatu.home import CHECKOUT
-from ngatu.supervisor import Part
+from ngatu.process.child import Program
+from ngatu.process.supervisor import Part
+from ngatu.servers import airflow, mosquitto, postgres
 
 SERVERS, STORING, SERVING, SENDING = 0, 1, 2, 3  # layers: stopped from the last to the first
 

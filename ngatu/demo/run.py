@@ -17,12 +17,12 @@ from ngatu.demo.agents import Inputs
 from ngatu.demo.line import LiveLine
 from ngatu.demo.site import DemoStopped, Site, open_site
 from ngatu.demo.start import Wishes, start_agents, start_airflow, start_servers
-from ngatu.guard import Guard
 from ngatu.home import find_home
-from ngatu.packages import server_packages
 from ngatu.prepare import clip_file, make_clip
-from ngatu.reaper import adopt_orphans, reap_orphans
-from ngatu.supervisor import Supervisor
+from ngatu.process.guard import Guard
+from ngatu.process.reaper import adopt_orphans, reap_orphans
+from ngatu.process.supervisor import Supervisor
+from ngatu.servers.packages import server_packages
 from storage.connect import connect
 from vision.detection.detect import open_detector
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from ngatu.airflow import AirflowSite
-from ngatu.mosquitto import BrokerSite
 from ngatu.passwords import Passwords, kept_passwords
-from ngatu.ports import free_port
-from ngatu.postgres import Cluster
+from ngatu.process.ports import free_port
+from ngatu.servers.airflow import AirflowSite
+from ngatu.servers.mosquitto import BrokerSite
+from ngatu.servers.postgres import Cluster
 
 DATABASE = "ngatu"
 FREE_BYTES = 1 << 30  # below this a demonstration doesn't begin

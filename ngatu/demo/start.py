@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ngatu import airflow, mosquitto, postgres
-from ngatu.child import ChildFailed
 from ngatu.city import City, city_file, read_city
 from ngatu.city_lists import load_city
 from ngatu.demo import parts
 from ngatu.demo.agents import Inputs, write_agents
 from ngatu.demo.site import DATABASE, DemoStopped, Site
+from ngatu.process.child import ChildFailed
+from ngatu.process.supervisor import Supervisor
 from ngatu.replay import detector_counts, write_replay
-from ngatu.supervisor import Supervisor
+from ngatu.servers import airflow, mosquitto, postgres
 from storage.migrate import migrate
 from vision.detection.models import find_model
 

@@ -8,7 +8,6 @@ from typing import Final
 
 import psycopg
 
-from ngatu.child import Child
 from ngatu.faults.inflict import inflicted
 from ngatu.faults.plan import Fault
 from ngatu.faults.report import Report
@@ -16,6 +15,7 @@ from ngatu.faults.site import QUIET, Agent, City
 from ngatu.faults.truth import Log, Made
 from ngatu.faults.verdict import Books, Finding
 from ngatu.faults.watch import AlertTimes, AlertWatch
+from ngatu.process.child import Child
 from storage import audit
 
 log: Final = logging.getLogger(__name__)

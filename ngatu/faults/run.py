@@ -9,7 +9,7 @@ from ngatu.faults.report import Report
 from ngatu.faults.site import Commands, city
 from ngatu.faults.watch import AlertWatch
 from ngatu.home import find_home
-from ngatu.packages import server_packages
+from ngatu.servers.packages import server_packages
 
 
 def run(folder: Path, rounds: int, seed: int) -> Report:

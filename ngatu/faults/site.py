@@ -15,13 +15,13 @@ from urllib.request import urlopen
 import yaml
 
 from edge.boxfile import load_given_up
-from ngatu import mosquitto, postgres
-from ngatu.child import Child, Program
 from ngatu.faults.line import Line, Lines
 from ngatu.faults.plan import AGENTS, INGESTS
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
-from ngatu.ports import free_port
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto, postgres
 from storage.migrate import migrate
 
 DEVICES: Final = tuple(f"agent-{letter}" for letter in "abcdefgh"[:AGENTS])

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from console.doors import add_user
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
-from ngatu.ports import free_port
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
 from storage.users import Role
 from tests.console.city import City, settle
 from tests.servers import PostgresServer

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from console.doors import add_user
 from console.words import CATALOGUE
-from ngatu.child import Child
-from ngatu.guard import Guard
-from ngatu.ports import free_port
+from ngatu.process.child import Child
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
 from storage.publish import publish_due_days
 from tests.console.conftest import PASSWORD, OpenPage, Site, program
 from tests.servers import PostgresServer

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from console.settings import BadSettingError, settings_from
-from ngatu.child import Child
-from ngatu.guard import Guard
-from ngatu.ports import free_port
+from ngatu.process.child import Child
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
 from storage.migrate import migrate
 from tests.console.city import settle
 from tests.console.conftest import OpenPage, Start, program

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from ngatu.bench.nab import BadNab, Series, judge, read_series
 from ngatu.cli import build
-from ngatu.nab import BadNab, Series, judge, read_series
 from ngatu.simulate.rhythm import busyness
 from storage.baselines import list_deviations, normal_of
 from tests.dags.weeks import END, ZONE, copy
@@ -219,7 +219,7 @@ def test_the_bench_reads_a_checkout_and_says_what_is_missing(tmp_path: Path) -> 
     (series,) = read_series(tmp_path)
     lo, hi = series.windows[0]
     assert (series.times[lo], hi - lo) == (DIP.replace(tzinfo=None), 5)
-    from ngatu.bench_baselines import alarms, ours, plain
+    from ngatu.bench.baselines import alarms, ours, plain
 
     for method in (ours, plain):
         (scores,) = method([series])

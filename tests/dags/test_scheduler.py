@@ -10,11 +10,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from ngatu import airflow
-from ngatu.child import Child
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
-from ngatu.ports import free_port
+from ngatu.process.child import Child
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import airflow
 from storage.late import late_bounds, mark_late
 from tests.servers import PostgresServer, WaitFor
 

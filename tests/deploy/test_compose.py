@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ngatu.debs import unpack_one
 from ngatu.home import find_home
+from ngatu.servers.debs import unpack_one
 from tests.deploy import compose
 
 SECRET = re.compile(r"PASSWORD|SECRET|KEY")

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ngatu.guard import Guard
+from ngatu.process.guard import Guard
 from storage.migrate import migrate
 from tests.deploy import compose
 from tests.servers import PostgresServer, running_postgres

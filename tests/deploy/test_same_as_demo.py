@@ -9,7 +9,7 @@ import yaml
 from ngatu.demo import parts
 from ngatu.demo.site import Ports, Site
 from ngatu.passwords import DEVICES, Passwords
-from ngatu.supervisor import Part
+from ngatu.process.supervisor import Part
 from tests.deploy import compose
 
 SERVICE = {"postgres": "timescaledb", **{f"agent-{device}": "agent" for device in DEVICES}}

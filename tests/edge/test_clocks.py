@@ -14,10 +14,10 @@ import yaml
 from typer.testing import CliRunner
 
 from edge.inspection import inspect
-from ngatu.child import Child, Program
 from ngatu.cli import build
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
 from tests.servers import Broker, WaitFor
 
 CLOCK = """

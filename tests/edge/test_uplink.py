@@ -19,8 +19,8 @@ from events.evidence import Evidence
 from events.fact import to_json
 from events.reading import Reading
 from events.status import LAST_WORD, Status
-from ngatu import mosquitto
-from ngatu.guard import Guard
+from ngatu.process.guard import Guard
+from ngatu.servers import mosquitto
 from tests.edge.acknowledger import Acknowledger
 from tests.edge.making import NOW, incident, message
 from tests.servers import Broker, WaitFor, running_broker

@@ -12,9 +12,9 @@ from edge.inspection import inspect
 from edge.outbox import Outbox
 from edge.outgoing import of_readings
 from events.reading import Reading
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
 from tests.edge.test_agent import Process, made, written
 from tests.servers import Broker, WaitFor
 

@@ -28,11 +28,11 @@ from ingest.__main__ import run
 from ingest.consumer import BrokerAddress
 from ingest.item import Arrival, Item, understand
 from ingest.settings import Settings, plans
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
-from ngatu.mosquitto import BrokerSite
-from ngatu.ports import free_port
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers.mosquitto import BrokerSite
 from tests.servers import Broker, running_broker
 
 STREAM = "01J00000000000000000000000"

@@ -7,7 +7,7 @@ import pytest
 
 from events.reading import Reading, encode_senml
 from ingest.store import Store
-from ngatu.child import Child
+from ngatu.process.child import Child
 from storage.connect import connect
 from tests.ingest.conftest import Device, StartIngest, arrive, ingesting, now, scalar
 from tests.servers import Broker, WaitFor

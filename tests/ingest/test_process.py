@@ -12,7 +12,7 @@ from events.reading import Reading
 from events.status import Status
 from ingest.consumer import BrokerAddress
 from ingest.settings import Settings
-from ngatu.ports import free_port
+from ngatu.process.ports import free_port
 from tests.ingest.conftest import Device, StartIngest, now, scalar
 from tests.servers import Broker, WaitFor
 

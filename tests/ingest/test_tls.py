@@ -22,10 +22,10 @@ from ingest.__main__ import run
 from ingest.consumer import BrokerAddress, Consumer, Subscription
 from ingest.mqtt.connection import Connection, Login
 from ingest.settings import Settings
-from ngatu import mosquitto
-from ngatu.guard import Guard
-from ngatu.mosquitto import BrokerSite
-from ngatu.ports import free_port
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto
+from ngatu.servers.mosquitto import BrokerSite
 from tests.ingest.conftest import now, scalar
 from tests.servers import Broker, WaitFor
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from ngatu import bench_all
+from ngatu.bench import every
 
 
 def test_a_benchmark_that_breaks_is_told_and_does_not_stop_the_others(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    outcomes = bench_all.run_all(["no-such-benchmark"], file)
+    outcomes = every.run_all(["no-such-benchmark"], file)
     assert [(outcome.name, outcome.met) for outcome in outcomes] == [("no-such-benchmark", False)]
     assert outcomes[0].error
     assert json.loads(file.read_bytes())["outcomes"][0]["name"] == "no-such-benchmark"
@@ -16,5 +16,5 @@ def test_a_benchmark_that_breaks_is_told_and_does_not_stop_the_others(tmp_path: 
 
 @pytest.mark.parametrize(("met", "told"), [(True, "pace: goal met"), (False, "pace: goal NOT met")])
 def test_numbers_stand_in_the_table_and_words_do_not(*, met: bool, told: str) -> None:
-    outcome = bench_all.Outcome(name="pace", met=met, figures={"ratio_to_plain": 1.5, "note": "text", "ok": True})
-    assert list(bench_all.lines(outcome)) == [told, f"  {'ratio_to_plain':<34} {'1.5':>14}"]
+    outcome = every.Outcome(name="pace", met=met, figures={"ratio_to_plain": 1.5, "note": "text", "ok": True})
+    assert list(every.lines(outcome)) == [told, f"  {'ratio_to_plain':<34} {'1.5':>14}"]

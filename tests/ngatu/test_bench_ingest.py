@@ -11,9 +11,9 @@ import pytest
 
 from events.pack import decode_pack
 from ingest.mqtt.packets import Publish, read_packets
-from ngatu.bench_ingest.figures import Run, headline
-from ngatu.bench_ingest.load import Load
-from ngatu.bench_ingest.measure import compare
+from ngatu.bench.ingest.figures import Run, headline
+from ngatu.bench.ingest.load import Load
+from ngatu.bench.ingest.measure import compare
 from ngatu.home import CHECKOUT
 from storage.connect import connect
 from storage.readings import copy_readings

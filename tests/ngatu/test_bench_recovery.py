@@ -1,4 +1,4 @@
-from ngatu.bench_recovery import figures
+from ngatu.bench.recovery import figures
 from ngatu.faults.report import Report
 
 

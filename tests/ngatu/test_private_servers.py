@@ -6,11 +6,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ngatu import mosquitto, postgres
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT, SYSTEM_HOME, find_home, reachable_by_all
 from ngatu.passwords import kept_passwords
-from ngatu.ports import free_port, is_free
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port, is_free
+from ngatu.servers import mosquitto, postgres
 from tests.servers import Broker, PostgresServer
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 # A child starts a grandchild and ends; the grandchild ends later, as an orphan.
 ORPHANING = """
 import os, subprocess, sys, time
-from ngatu.reaper import adopt_orphans, reap_orphans
+from ngatu.process.reaper import adopt_orphans, reap_orphans
 adopt_orphans()
 child = "import subprocess; print(subprocess.Popen(['sleep', '0.3'], stdout=subprocess.DEVNULL).pid)"
 said = subprocess.run(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ngatu.child import ChildFailed, Program
-from ngatu.guard import Guard, members
-from ngatu.supervisor import Part, Supervisor
+from ngatu.process.child import ChildFailed, Program
+from ngatu.process.guard import Guard, members
+from ngatu.process.supervisor import Part, Supervisor
 from tests.servers import WaitFor
 
 
@@ -94,8 +94,8 @@ def test_stopping_ends_children_that_ignore_the_signal_and_those_in_sessions_of_
 SUPERVISED = f"""
 import sys, time
 from pathlib import Path
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
 child = Child(Program(name="family", command=(sys.executable, "-c", '''{FAMILY}'''), log=Path(sys.argv[1])), Guard())
 child.start()
 print(child.pid, flush=True)

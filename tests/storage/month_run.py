@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from ingest.consumer import BrokerAddress
-from ngatu.child import Child, Program
 from ngatu.city_lists import load_city
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
 from ngatu.simulate import outgoing
 from ngatu.simulate.uplink import Uplink
 from storage.aggregates import aggregate, recompute_late

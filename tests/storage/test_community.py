@@ -8,7 +8,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from ngatu.guard import Guard
+from ngatu.process.guard import Guard
 from storage.aggregates import Done, again, aggregate, recompute_late
 from storage.city import store_city
 from storage.connect import edition

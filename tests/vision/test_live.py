@@ -15,7 +15,7 @@ from events.evidence import Evidence
 from events.health import Health
 from events.incident import Incident
 from events.traffic import TrafficMinute
-from ngatu.ports import free_port
+from ngatu.process.ports import free_port
 from tests.servers import WaitFor
 from tests.vision.pictures import Given, car, noisy, street
 from tests.vision.redness import Redness

@@ -11,8 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from events.incident import Incident
-from ngatu.bench_camera import Begun, compared
-from ngatu.bench_vision import measure
+from ngatu.bench.camera import Begun, compared
+from ngatu.bench.vision import measure
 from ngatu.cli import build
 from tests.vision.pictures import car, street, write_film
 from vision.detection.detect import NetworkDetector, open_detector
@@ -129,8 +129,8 @@ def test_alerts_that_have_no_counterpart_are_counted_once_each() -> None:
 
 @pytest.mark.timeout(400)
 def test_the_bench_measures_what_it_says(tiny: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"bench_camera.SOAK": 300, "bench_camera.HELD": 20, "bench_vision.ROUNDS": 2}.items():
-        monkeypatch.setattr(f"ngatu.{name}", value)
+    for name, value in {"camera.SOAK": 300, "camera.HELD": 20, "vision.ROUNDS": 2}.items():
+        monkeypatch.setattr(f"ngatu.bench.{name}", value)
     film = write_film(tmp_path / "street.mp4", [car(street(), 8 * n) for n in range(30)])
     detector = open_detector(tiny.path)
     assert isinstance(detector, NetworkDetector)

@@ -21,14 +21,14 @@ from edge.inspection import inspect
 from edge.outbox import Outbox
 from edge.outgoing import of_readings
 from events.reading import Reading
-from ngatu import mosquitto, postgres
 from ngatu.alert_watch import AlertWatch
-from ngatu.child import Child, ChildFailed, Program
-from ngatu.counting_relay import CountingRelay
-from ngatu.guard import Guard
+from ngatu.bench.counting_relay import CountingRelay
 from ngatu.home import CHECKOUT, find_home
-from ngatu.packages import server_packages
-from ngatu.ports import free_port
+from ngatu.process.child import Child, ChildFailed, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto, postgres
+from ngatu.servers.packages import server_packages
 from storage.migrate import migrate
 
 log: Final = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from dags.baseline.days import THRESHOLD
 from dags.baseline.normal import HISTORY, compare
-from ngatu.nab import Series, Verdict, judge, read_series
+from ngatu.bench.nab import Series, Verdict, judge, read_series
 
 log: Final = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ import msgspec
 import psutil
 
 from ingest.settings import plans
-from ngatu import mosquitto, postgres
-from ngatu.child import Child, Program
-from ngatu.guard import Guard
 from ngatu.home import CHECKOUT, find_home
-from ngatu.packages import server_packages
-from ngatu.ports import free_port
+from ngatu.process.child import Child, Program
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import mosquitto, postgres
+from ngatu.servers.packages import server_packages
 from storage.migrate import migrate
 
 
@@ -92,7 +92,7 @@ def servers() -> Iterator[Place]:
 @contextmanager
 def process(module: str, told: msgspec.Struct) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a process of this benchmark that reads `told` from its standard input."""
-    command = (sys.executable, "-m", f"ngatu.bench_ingest.{module}")
+    command = (sys.executable, "-m", f"ngatu.bench.ingest.{module}")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT) as child:
         try:
             pipe(child.stdin).write(msgspec.json.encode(told))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ngatu.debs import unpack_programs
+from ngatu.servers.debs import unpack_programs
 
 POSTGRES_MAJOR = 17
 PACKAGES = (f"postgresql-{POSTGRES_MAJOR}-timescaledb", "mosquitto")

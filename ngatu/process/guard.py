@@ -1,6 +1,6 @@
 """Ends the processes of a supervisor that died without ending them itself.
 
-`python -m ngatu.guard` holds the reading end of a pipe whose only writing end is the supervisor's. When the pipe
+`python -m ngatu.process.guard` holds the reading end of a pipe whose only writing end is the supervisor's. When it
 closes, however the supervisor ended, each session still on the list is ended: gently, then by force.
 """
 
@@ -20,9 +20,9 @@ class Guard:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ngatu.guard"],
+            [sys.executable, "-m", "ngatu.process.guard"],
             stdin=subprocess.PIPE,
-            cwd=Path(__file__).resolve().parent.parent,
+            cwd=Path(__file__).resolve().parents[2],
             start_new_session=True,
         )
 

@@ -13,14 +13,14 @@ from typing import Final
 import httpx
 import numpy as np
 
-from ngatu import airflow
-from ngatu.bench_ingest.figures import Beside
-from ngatu.bench_ingest.place import Place
-from ngatu.child import Child, Program
+from ngatu.bench.ingest.figures import Beside
+from ngatu.bench.ingest.place import Place
 from ngatu.home import CHECKOUT
 from ngatu.passwords import Passwords
-from ngatu.ports import free_port
-from ngatu.postgres import ensure_database
+from ngatu.process.child import Child, Program
+from ngatu.process.ports import free_port
+from ngatu.servers import airflow
+from ngatu.servers.postgres import ensure_database
 from storage.connect import connect
 from storage.progress import progress
 

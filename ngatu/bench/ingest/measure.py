@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 import msgspec
 import psutil
 
-from ngatu.bench_ingest.company import Company, asking, beside, company
-from ngatu.bench_ingest.figures import Run
-from ngatu.bench_ingest.load import STEP, Load
-from ngatu.bench_ingest.null_consumer import Duty
-from ngatu.bench_ingest.place import Place, busy, pipe, process, servers
-from ngatu.bench_ingest.publisher import Order, Sent
+from ngatu.bench.ingest.company import Company, asking, beside, company
+from ngatu.bench.ingest.figures import Run
+from ngatu.bench.ingest.load import STEP, Load
+from ngatu.bench.ingest.null_consumer import Duty
+from ngatu.bench.ingest.place import Place, busy, pipe, process, servers
+from ngatu.bench.ingest.publisher import Order, Sent
 from storage.audit import count_readings
 from storage.connect import connect
 from storage.ledger import held

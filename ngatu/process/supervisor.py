@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ngatu.child import Child, ChildFailed, Program
-from ngatu.guard import Guard
+from ngatu.process.child import Child, ChildFailed, Program
+from ngatu.process.guard import Guard
 
 log = logging.getLogger(__name__)
 

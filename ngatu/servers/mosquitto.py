@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ngatu.child import Program, run_as
 from ngatu.home import CHECKOUT, server_user
+from ngatu.process.child import Program, run_as
 
 TEMPLATE = CHECKOUT / "deploy" / "mosquitto.conf"
 ACCESS = CHECKOUT / "deploy" / "mosquitto.acl"

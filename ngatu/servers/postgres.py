@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import psycopg
 
-from ngatu.child import ChildFailed, Program, run_as
 from ngatu.home import server_user
-from ngatu.packages import POSTGRES_MAJOR
+from ngatu.process.child import ChildFailed, Program, run_as
+from ngatu.servers.packages import POSTGRES_MAJOR
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'

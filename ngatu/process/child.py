@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from ngatu.guard import Guard, end_session
+from ngatu.process.guard import Guard, end_session
 
 BARE_ENVIRON = {"PATH": os.defpath, "HOME": "/tmp"}  # noqa: S108 - HOME must exist for any user; nothing is kept there
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from ngatu import postgres
-from ngatu.child import Child, ChildFailed
-from ngatu.guard import Guard
 from ngatu.home import find_home
-from ngatu.packages import server_packages
-from ngatu.ports import free_port
+from ngatu.process.child import Child, ChildFailed
+from ngatu.process.guard import Guard
+from ngatu.process.ports import free_port
+from ngatu.servers import postgres
+from ngatu.servers.packages import server_packages
 from storage import bench_aggregates as bench
 from storage.connect import connect
 from storage.migrate import migrate

@@ -13,7 +13,7 @@ import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ngatu.bench_ingest.load import Load
+from ngatu.bench.ingest.load import Load
 
 CONFIRM_EVERY: Final = 500  # messages
 

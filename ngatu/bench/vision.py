@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from ngatu.bare_model import open_bare
-from ngatu.bench_camera import Loop, gate_proof, growth, memory, quiet_share
+from ngatu.bench.bare_model import open_bare
+from ngatu.bench.camera import Loop, gate_proof, growth, memory, quiet_share
 from vision.detection.detect import NetworkDetector
 from vision.frames.letterbox import Image
 from vision.frames.source import open_source

@@ -15,7 +15,7 @@ import numpy as np
 from ingest.mqtt import commands
 from ingest.mqtt.connection import Connection, Login
 from ingest.mqtt.packets import Puback, Publish, Suback
-from ngatu.bench_ingest.load import Load
+from ngatu.bench.ingest.load import Load
 
 UNACKNOWLEDGED: Final = 2000  # what Mosquitto is configured to take
 STALLED_S: Final = 60.0

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ngatu.child import ChildFailed, Program
 from ngatu.home import CHECKOUT
+from ngatu.process.child import ChildFailed, Program
 
 USER = "admin"
 PARALLELISM = 4

@@ -1,0 +1,1 @@
+"""Broker, database and Airflow without Docker: fetched, set up, started."""
