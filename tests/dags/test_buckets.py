@@ -1,5 +1,6 @@
 """The aggregates' DAGs, run by Airflow on a real database."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -101,7 +102,10 @@ def test_a_closed_day_is_scored_and_published_once(
     assert run(dag_of("quality"), START)["score"]["written"] == 0
     assert run(dag_of("publication"), START)["publish"]["issues"] == 1
     assert run(dag_of("publication"), START)["publish"]["issues"] == 0
-    assert (tmp_path / "2026-03-01" / "r1" / "readings.parquet").is_file()
+    issued = tmp_path / "2026-03-01" / "r1"
+    assert (issued / "devices.parquet").is_file()
+    assert not (issued / "readings.parquet").exists()  # an hour of a day is not what was due
+    assert json.loads((issued / "datapackage.json").read_text())["withheld"]["readings"]
 
 
 @pytest.mark.usefixtures("conn")
