@@ -29,6 +29,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[Value, ...]
     numeric: bool  # all values are floats
     relative: tuple[bool, ...] | None = None  # where times do not say themselves that they are
+    doubted: tuple[bool, ...] | None = None  # where a sender doubts any
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,17 +51,19 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
             values=tuple([reading.value for reading in readings]),
             numeric=all(type(reading.value) is float for reading in readings),
             relative=tuple([reading.at is None for reading in readings]),
+            doubted=tuple([r.doubted for r in readings]) if any(r.doubted for r in readings) else None,
         )
 
     def readings(self) -> list[Reading]:
         """Return what `of` laid out."""
         relative = self.relative or [self.base + s < ABSOLUTE for s in self.seconds]
-        rows = zip(self.layout.series, self.layout.units, self.seconds, self.values, relative, strict=True)
+        doubted = self.doubted or (False,) * len(self)
+        rows = zip(self.layout.series, self.layout.units, self.seconds, self.values, relative, doubted, strict=True)
         return [
-            Reading(series, None, value, unit, max(self.base + s, -ABSOLUTE))
+            Reading(series, None, value, unit, max(self.base + s, -ABSOLUTE), doubt)
             if ago
-            else Reading(series, self.base + s, value, unit)
-            for series, unit, s, value, ago in rows
+            else Reading(series, self.base + s, value, unit, doubted=doubt)
+            for series, unit, s, value, ago, doubt in rows
         ]
 
 

@@ -26,6 +26,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     `at` is Unix seconds by the device's clock; None where the pack has no absolute time (the receiver's clock, moved
     by `ago` seconds, is then all there is). `value` is a float for a measurement; bool, str or bytes for a state.
+    `doubted`: its sender says that it is not to be trusted; SenML can't say so.
     """
 
     series: str
@@ -33,6 +34,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     value: Value
     unit: str | None = None
     ago: float = 0.0  # seconds relative to the time of arrival, where `at` is None; negative: the past
+    doubted: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

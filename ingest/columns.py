@@ -72,6 +72,7 @@ def to_columns(
         + implausible * q.IMPLAUSIBLE_TIME
         + (number & ((value < known.minimum[codes]) | (value > known.maximum[codes]))) * q.OUT_OF_RANGE
         + converted * q.UNIT_DIFFERS
+        + _doubted(packs, counts) * q.DOUBTED
         + (at < (BEGINNING if frozen_before is None else frozen_before)) * q.FROZEN
     ).astype(np.int16)
     judged = np.flatnonzero(number & ~implausible & ~relative)
@@ -116,6 +117,15 @@ def _times(
     if relative.any():
         seconds[relative] = received[relative] / 1e6 + np.maximum(seconds[relative], -ABSOLUTE)
     return np.rint(seconds * 1e6).astype(np.int64), relative
+
+
+def _doubted(packs: Sequence[Pack], counts: Sequence[int]) -> NDArray[np.bool_]:
+    """Which readings their senders do not trust themselves."""
+    doubted = np.zeros(sum(counts), np.bool_)
+    for pack, end in zip(packs, accumulate(counts), strict=True):
+        if pack.doubted is not None:
+            doubted[end - len(pack) : end] = pack.doubted
+    return doubted
 
 
 def _numbers(packs: Sequence[Pack], count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -20,6 +20,7 @@ TOO_FAST: Final = 16
 STUCK: Final = 32
 DUPLICATE_TIME: Final = 64
 UNIT_DIFFERS: Final = 128
+DOUBTED: Final = 256
 QUALITY_BITS: Final = {
     OUT_OF_RANGE: "out_of_range",
     IMPLAUSIBLE_TIME: "implausible_time",
@@ -29,6 +30,7 @@ QUALITY_BITS: Final = {
     STUCK: "stuck",
     DUPLICATE_TIME: "duplicate_time",
     UNIT_DIFFERS: "unit_converted",
+    DOUBTED: "doubted",
 }
 
 INSERT_FOREIGN: Final = """

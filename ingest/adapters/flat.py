@@ -17,7 +17,7 @@ def readings_of(
     Args:
         found: decoded JSON.
         at: Unix seconds; None: when it arrived.
-        units: by the last part of a path, UCUM.
+        units: by the last part of a path that is no place in a list, UCUM.
         above: what the paths begin with.
 
     >>> [(r.series, r.value) for r in readings_of({"a": {"b": 1, "c": [True, None]}}, None)]
@@ -29,9 +29,17 @@ def readings_of(
     known = units or {}
     readings = []
     for path, value in _leaves(found, above, DEEPEST):
-        unit = known.get(path.rpartition("/")[2]) if isinstance(value, float) else None
+        unit = known.get(_quantity(path)) if isinstance(value, float) else None
         readings.append(Reading(path, at, value, unit))
     return readings
+
+
+def _quantity(path: str) -> str:
+    """What is measured: of `ENERGY/Power/0`, the first of several phases, `Power`."""
+    parts = path.split("/")
+    while len(parts) > 1 and parts[-1].isdecimal():
+        parts.pop()
+    return parts[-1]
 
 
 def _leaves(found: Any, path: str, depth: int) -> Iterator[tuple[str, float | bool | str]]:

@@ -95,3 +95,13 @@ def test_messages_of_the_same_series_share_one_layout() -> None:
     other = decode_pack(b'[{"n":"a","v":1},{"n":"b","v":2}]', "another")
     assert first.layout is second.layout
     assert other.layout is not first.layout
+
+
+def test_what_a_sender_doubts_stays_beside_its_value() -> None:
+    readings = [
+        Reading("a", 1e9, 1.0),
+        Reading("b", 1e9, 2.0, "Cel", doubted=True),
+        Reading("c", None, 3.0, doubted=True),
+    ]
+    assert Pack.of(readings).readings() == readings
+    assert Pack.of(readings[:1]).doubted is None

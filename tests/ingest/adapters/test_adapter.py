@@ -2,6 +2,7 @@
 
 import json
 import string
+from time import time
 
 import pytest
 from hypothesis import given, settings
@@ -65,6 +66,18 @@ METRIC = st.fixed_dictionaries(
         "timestamp": st.integers(0, 2**64 - 1),
         "datatype": st.integers(0, 20),
         "is_historical": st.booleans(),
+        "is_transient": st.booleans(),
+        "properties": st.fixed_dictionaries(
+            {
+                "keys": st.lists(st.sampled_from(["Quality", "engUnit"]), max_size=2),
+                "values": st.lists(
+                    st.fixed_dictionaries(
+                        {}, optional={"int_value": st.integers(0, 500), "string_value": st.text(max_size=3)}
+                    ),
+                    max_size=2,
+                ),
+            }
+        ),
         "is_null": st.booleans(),
         "int_value": st.integers(0, 2**32 - 1),
         "double_value": st.floats(),
@@ -83,7 +96,7 @@ METRIC = st.fixed_dictionaries(
 def test_sparkplug_reads_any_order_of_messages_or_says_why_not(
     messages: list[tuple[str, int, list[dict[str, object]]]],
 ) -> None:
-    sparkplug = Sparkplug()
+    sparkplug = Sparkplug({})
     for topic, seq, metrics in messages:
         message = payload_class()(seq=seq, metrics=metrics)
         try:
@@ -131,6 +144,44 @@ def test_sparkplug_counts_from_255_to_0() -> None:
     read = reader(Options())
     read(BIRTH, sparkplug_payload(255, {"name": "a", "alias": 0, "datatype": 10, "double_value": 1.0}))
     assert read(DATA, sparkplug_payload(0, {"alias": 0, "double_value": 2.0})) is not None
+
+
+FLOW: dict[str, object] = {"name": "a", "alias": 0, "datatype": 10, "double_value": 1.0}
+
+
+def test_a_word_for_a_unit_that_a_plant_uses_can_be_translated_by_the_city_file() -> None:
+    read = reader(Options(units={"widgets/s": "{widget}/s", "n/a": None}))
+    for word, unit in (("widgets/s", "{widget}/s"), ("n/a", None), ("m3/h", "m3/h")):
+        properties = {"keys": ["engUnit"], "values": [{"string_value": word}]}
+        told = read(BIRTH, sparkplug_payload(0, FLOW | {"properties": properties}))
+        assert told is not None
+        assert isinstance(told.body, list)
+        assert [reading.unit for reading in told.body] == [None, unit]
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [
+        ({"alias": 0, "double_value": 1.0, "properties": {"keys": ["Quality"]}}, "1 property keys, 0 values"),
+        ({"alias": 0, "double_value": 1.0, "is_historical": True}, "is historical and has no timestamp"),
+        ({"alias": 0}, "has no value and is not null"),
+        ({"alias": 1, "long_value": 2**63}, "is no DateTime"),
+        ({"alias": 7, "double_value": 1.0}, "the birth names no metric 7"),
+    ],
+)
+def test_a_metric_that_breaks_the_specification_is_refused_by_name(metric: dict[str, object], why: str) -> None:
+    read = reader(Options())
+    read(BIRTH, sparkplug_payload(0, FLOW, {"name": "b", "alias": 1, "datatype": 13, "long_value": 0}))
+    with pytest.raises(BadMessage, match=why):
+        read(DATA, sparkplug_payload(1, metric))
+
+
+def test_a_request_for_a_rebirth_says_when_it_was_made() -> None:
+    before = time()
+    with pytest.raises(AskAgain) as refused:
+        reader(Options())(DATA, sparkplug_payload(7))
+    command = parse(refused.value.payload)
+    assert before - 1 <= command.timestamp / 1000 <= time() + 1
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -29,13 +29,13 @@ def payload_of(row: dict[str, Any]) -> bytes:
 
 
 def said(reading: Reading) -> list[Any]:
-    return [reading.series, reading.at, reading.value, reading.unit]
+    return [reading.series, reading.at, reading.value, reading.unit, *(["doubted"] if reading.doubted else [])]
 
 
 def expected(readings: list[list[Any]]) -> Iterator[list[Any]]:
-    for series, at, value, unit in readings:
+    for series, at, value, unit, *doubted in readings:
         when = None if at is None else pytest.approx(at, abs=1e-6)
-        yield [series, when, b64decode(value["base64"]) if isinstance(value, dict) else value, unit]
+        yield [series, when, b64decode(value["base64"]) if isinstance(value, dict) else value, unit, *doubted]
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
@@ -61,7 +61,7 @@ def test_a_documented_message_is_read_as_it_is_meant(name: str) -> None:
 
 
 def test_units_that_adapters_name_are_units() -> None:
-    told = {unit for name in FORMATS for row in rows(name) for *_, unit in (row["told"] or {}).get("readings", ())}
+    told = {reading[3] for name in FORMATS for row in rows(name) for reading in (row["told"] or {}).get("readings", ())}
     tables = {*tasmota.UNITS.values(), *tasmota.CHOSEN.values(), *zigbee2mqtt.UNITS.values()}
     assert [unit for unit in sorted({*told - {None}, *tables}) if not is_known(unit)] == []
 

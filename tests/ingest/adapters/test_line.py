@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ingest.replay import replay
 from storage.city import store_city
+from storage.readings import DOUBTED, IMPLAUSIBLE_TIME
 from storage.rejected import list_kept
 from tests.ingest.adapters.test_golden import payload_of, rows
 from tests.ingest.conftest import ingesting, scalar
@@ -131,6 +132,32 @@ def test_sparkplug_births_deaths_and_a_restart_that_must_not_guess(
         (kept,) = list_kept(db)
         assert (kept.device, kept.reason) == ("plant", "no_birth")
         assert kept.detail.startswith("adapter plant: no birth of this edge node was heard")
+
+
+def test_a_value_that_its_sender_calls_bad_or_stale_is_stored_with_a_flag_and_its_unit(
+    dsn: str,
+    db: psycopg.Connection,
+    private_broker: Broker,
+    gateway: Gateway,
+    caplog: pytest.LogCaptureFixture,
+    wait_for: WaitFor,
+) -> None:
+    store_city(db, {"adapters": ADAPTERS})
+    with hearing(dsn, private_broker, caplog, wait_for):
+        gateway.say_golden("sparkplug", 8, 9, 10)
+        wait_for(lambda: len(stored(db)) == 5)
+    found = db.execute(
+        """SELECT s.name, s.unit, r.value, r.quality FROM misdated_reading r JOIN series s ON s.id = r.series_id
+           ORDER BY s.name, r.at"""
+    ).fetchall()
+    good, doubted = IMPLAUSIBLE_TIME, IMPLAUSIBLE_TIME | DOUBTED  # the documents' times are old
+    assert found == [
+        ("Flow", "m3/h", 1.5, good),
+        ("Flow", "m3/h", 2.5, good),
+        ("Level", "m", 0.25, doubted),
+        ("Level", "m", 0.5, doubted),
+        ("Level", "m", 0.75, good),
+    ]
 
 
 def test_what_an_adapter_cannot_read_is_kept_and_can_be_replayed_after_a_change_of_the_city_file(
