@@ -102,7 +102,7 @@ class Line:
         tracks = self._tracks.step(at, admitted)
         self._place(tracks)
         stands = self._standing.step(at, admitted, tracks)
-        note_held(at, stands)
+        note_held(at, stands, tracks)
         moment = Moment(
             at=at, begun=self._begun, scene=self.scene, tracks=tracks, stands=stands, boxes=self._boxes, picture=image
         )  # fmt: skip

@@ -7,16 +7,21 @@ import numpy as np
 
 from vision.road.ground import Array
 from vision.rules.moment import Finding, Moment
-from vision.tracking.boxes import PERSON
-from vision.tracking.trail import PLACE, SCORE, T, Track, unbroken
+from vision.rules.queueing import AHEAD_M, CROWD
+from vision.tracking.boxes import PERSON, TWO_WHEELERS
+from vision.tracking.trail import PLACE, SCORE, T, Track, fit_line, is_steady, unbroken
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
 WALKED_M: Final = 0.8  # a step: a false box that sticks takes none
+SIGMAS: Final = 4.0  # and of the places that it leads from and to: a rider who waits is not seen to step by chance
 GAP_S: Final = 1.0  # unseen for longer, it may be somebody else
 ALONG_S: Final = (
     5.0  # who goes along a lane may be a rider in slow traffic, seen without the motorcycle: those drive off
 )
 ALONG: Final = 0.8  # cosine: within 37° of the lane
+BRISK_MPS: Final = 2.5  # who was ever faster along a lane rides: people break into a run at 2 m/s (Hreljac 1995)
+STRETCH_S: Final = 1.5  # a stretch of way long enough to tell how fast it was
+WHEELED: Final = 0.1  # share of its boxes' word for a two-wheeler from which who goes along a lane may ride one
 STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
 RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
 EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
@@ -32,7 +37,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         if zone is None or moment.zone_of(track, "crosswalk"):
             continue
         seconds = moment.at - track.since
-        if seconds < _proof_s(moment, track):
+        if seconds < _proof_s(moment, track) or _has_ridden(moment, track):
             continue
         yield Finding(
             kind="pedestrian_on_road",
@@ -52,13 +57,50 @@ def find(moment: Moment) -> Iterator[Finding]:
 def _proof_s(moment: Moment, track: Track) -> float:
     """Seconds for which somebody must be seen, by the way walked so far."""
     rows = unbroken(track.trail.last(STOOD_S), GAP_S)
-    way = rows[-1, PLACE] - rows[0, PLACE]
+    way = track.place - rows[0, PLACE]
     walked = float(np.hypot(*way))
-    if walked * track.scale <= max(WALKED_M * track.shrink, 4 * track.place_sigma):
+    if walked * track.scale <= max(WALKED_M * track.shrink, SIGMAS * _error_along(track, way)):
         return STOOD_S
-    lane = moment.zone_of(track, "lane_direction")
-    along = 0.0 if lane is None or lane.direction is None else abs(float(way @ lane.direction)) / walked
-    return ALONG_S if along > ALONG else ON_ROAD_S
+    lane = _lane_of(moment, track)
+    along = 0.0 if lane is None else abs(float(way @ lane)) / walked
+    if along <= ALONG:
+        return ON_ROAD_S
+    return ALONG_S if is_steady(rows, way / walked) and not _may_ride(moment, track) else STOOD_S
+
+
+def _error_along(track: Track, way: Array) -> float:
+    """Standard error of a way's length, in metres: of one box's place, where it began, and of the filtered one."""
+    variance = float(way @ track.cov[:2, :2] @ way) / max(float(way @ way), 1e-12)
+    share = float(np.sqrt(variance)) * track.scale / max(track.place_sigma, 1e-9)
+    return float(np.hypot(track.place_error, track.place_sigma)) * share
+
+
+def _lane_of(moment: Moment, track: Track) -> Array | None:
+    zone = moment.zone_of(track, "lane_direction")
+    return None if zone is None else zone.direction
+
+
+def _may_ride(moment: Moment, track: Track) -> bool:
+    """Whether who goes along a lane may be a rider who inches on with a queue, or was seen as one now and then."""
+    wheels = sum(track.votes.get(klass, 0.0) for klass in TWO_WHEELERS)
+    if wheels > WHEELED * sum(track.votes.values()):
+        return True
+    slow = (other for other in moment.tracks if not other.is_person and other.speed < RUNNING_MPS)
+    return sum(float(np.hypot(*(other.place - track.place))) * track.scale < AHEAD_M for other in slow) >= CROWD
+
+
+def _has_ridden(moment: Moment, track: Track) -> bool:
+    """Whether any stretch of its way led along the lane faster, beyond its error, than people walk."""
+    lane = _lane_of(moment, track)
+    rows = unbroken(track.trail.last(STOOD_S), GAP_S)
+    if lane is None:
+        return False
+    ends = np.searchsorted(rows[:, T], np.arange(rows[0, T], rows[-1, T], STRETCH_S))
+    for stretch in np.split(rows, ends[1:]):
+        velocity, error = fit_line(stretch[:, T], stretch[:, PLACE])
+        if (abs(float(velocity @ lane)) - 2 * error) * track.scale > BRISK_MPS:
+            return True
+    return False
 
 
 def _walks(track: Track) -> bool:

@@ -7,7 +7,8 @@ import numpy as np
 from vision.road.ground import Array
 from vision.road.scene import Scene, Zone
 from vision.road.zones import along_across
-from vision.tracking.standing import Stand
+from vision.tracking.standing import STANDING_MPS, Stand
+from vision.tracking.trail import Track
 
 AHEAD_M: Final = 15.0  # whoever stands this close behind another standing vehicle queues: two car lengths and a gap
 LANE_M: Final = (
@@ -20,13 +21,15 @@ TOUCHING_S: Final = 3.0  # if they did so together
 CYCLE_S: Final = 120.0  # who stands at a stop line for longer does not wait for the light: the longest cycles (HCM)
 CROWD: Final = 2  # others standing around make it a jam
 CROWD_M: Final = 30.0
+CRAWLING_MPS: Final = 2 * STANDING_MPS  # a queue that moves on at less than 10 km/h is a jam (HCM: level of service F)
 
 
-def is_held(stand: Stand, stands: tuple[Stand, ...], heading: Array) -> bool:
+def is_held(stand: Stand, stands: tuple[Stand, ...], heading: Array, crawling: tuple[Track, ...] = ()) -> bool:
     """Whether others stand before it in its lane, longer than it does, or beside it, or a jam is ahead."""
     others = [other for other in stands if other is not stand and not _comes_towards(other, heading)]
-    jam = sum(_is_further_on(other, stand, heading) for other in others) >= CROWD
-    return jam or any(_holds(other, stand, heading) for other in others)
+    jam = sum(_is_further_on(other.place, stand, heading) for other in others)
+    jam += sum(_is_further_on(other.place, stand, heading) for other in crawling if other.velocity @ heading > 0)
+    return jam >= CROWD or any(_holds(other, stand, heading) for other in others)
 
 
 def _comes_towards(other: Stand, heading: Array) -> bool:
@@ -34,9 +37,9 @@ def _comes_towards(other: Stand, heading: Array) -> bool:
     return other.lane is not None and float(other.lane @ heading) < 0
 
 
-def _is_further_on(other: Stand, stand: Stand, heading: Array) -> bool:
+def _is_further_on(place: Array, stand: Stand, heading: Array) -> bool:
     """What stands ahead, on whichever lane, stands for a reason that is not this one."""
-    ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
+    ahead, aside = along_across((place - stand.place) * stand.scale, heading)
     return TOUCHING_M < ahead / stand.shrink < CROWD_M and aside < ROAD_M
 
 
@@ -57,13 +60,19 @@ def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:
     return sum(stand.distance(other.place) < CROWD_M for other in others) >= CROWD
 
 
-def note_held(at: float, stands: tuple[Stand, ...]) -> None:
+def note_held(at: float, stands: tuple[Stand, ...], tracks: tuple[Track, ...] = ()) -> None:
     """Note on each stand that others hold it at this moment: when they go, it has not yet stood of its own will."""
+    standing = {number for stand in stands for number in stand.tracks}
+    crawling = tuple(track for track in tracks if _crawls(track) and track.number not in standing)
     for stand in stands:
-        if stand.heading is not None and is_held(stand, stands, stand.heading):
+        if stand.heading is not None and is_held(stand, stands, stand.heading, crawling):
             stand.free_since = at
         if is_crowded(stand, stands):
             stand.jammed = at
+
+
+def _crawls(track: Track) -> bool:
+    return not track.is_person and track.speed < CRAWLING_MPS * track.shrink
 
 
 def waits_at_line(stand: Stand, lines: tuple[Zone, ...], heading: Array) -> bool:

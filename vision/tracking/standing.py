@@ -95,6 +95,7 @@ class Stand:
         self.seen = at
         self.supported += 1
         self.score += 0.05 * (float(box[4]) - self.score)
+        self.votes[int(box[5])] = self.votes.get(int(box[5]), 0.0) + float(box[4])
         if track is None:
             return
         if track.number == self.owner:
