@@ -23,9 +23,10 @@ COUNT: Final = """
         WHERE started_at < %(until)s
           AND started_at >= coalesce((SELECT before FROM frozen WHERE source = 'incident'), '-infinity')
     ), counted AS (
-        SELECT day.bucket, i.device_id, i.kind, i.severity, count(*)::int AS n, count(i.ended_at)::int AS ended,
+        SELECT day.bucket, i.device_id, i.kind, i.severity, coalesce(w.code, '') AS ward_code,
+               min(w.valid_from) AS ward_from, count(*)::int AS n, count(i.ended_at)::int AS ended,
                count(a.acknowledged)::int AS acknowledged, count(a.resolved)::int AS resolved,
-               count(a.false_alarm)::int AS false_alarms,
+               (count(*) FILTER (WHERE a.stands = 'false_alarm'))::int AS false_alarms,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM i.received - i.decided_at)::float8)
                    AS alert_s,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.acknowledged - i.received)::float8)
@@ -38,21 +39,24 @@ COUNT: Final = """
         LEFT JOIN LATERAL (
             SELECT min(at) FILTER (WHERE action = 'acknowledge') AS acknowledged,
                    min(at) FILTER (WHERE action = 'resolve') AS resolved,
-                   min(at) FILTER (WHERE action = 'false_alarm') AS false_alarm
+                   (array_agg(action ORDER BY id DESC)
+                    FILTER (WHERE action IN ('acknowledge', 'resolve', 'false_alarm', 'reopen')))[1] AS stands
             FROM incident_action WHERE incident_id = i.id) a ON true
-        GROUP BY day.bucket, i.device_id, i.kind, i.severity
+        LEFT JOIN LATERAL ward_at(i.latitude, i.longitude, (day.bucket AT TIME ZONE %(zone)s)::date) w
+            ON i.latitude IS NOT NULL AND i.longitude IS NOT NULL
+        GROUP BY day.bucket, i.device_id, i.kind, i.severity, coalesce(w.code, '')
     ), fresh AS (
         SELECT * FROM counted
         UNION ALL
-        SELECT o.bucket, o.device_id, o.kind, o.severity, 0, 0, 0, 0, 0, NULL, NULL, NULL
+        SELECT o.bucket, o.device_id, o.kind, o.severity, o.ward_code, o.ward_from, 0, 0, 0, 0, 0, NULL, NULL, NULL
         FROM incident_1d o JOIN day USING (bucket)
-        WHERE NOT EXISTS (SELECT FROM counted c WHERE (c.bucket, c.device_id, c.kind, c.severity)
-                                                    = (o.bucket, o.device_id, o.kind, o.severity))
+        WHERE NOT EXISTS (SELECT FROM counted c WHERE (c.bucket, c.device_id, c.kind, c.severity, c.ward_code)
+                                                    = (o.bucket, o.device_id, o.kind, o.severity, o.ward_code))
     ), written AS (
-        INSERT INTO incident_1d AS old (bucket, device_id, kind, severity, n, ended, acknowledged, resolved,
-                                        false_alarms, alert_s, acknowledge_s, duration_s)
+        INSERT INTO incident_1d AS old (bucket, device_id, kind, severity, ward_code, ward_from, n, ended, acknowledged,
+                                        resolved, false_alarms, alert_s, acknowledge_s, duration_s)
         SELECT * FROM fresh
-        ON CONFLICT (device_id, kind, severity, bucket) DO UPDATE SET
+        ON CONFLICT (device_id, kind, severity, bucket, ward_code) DO UPDATE SET
             n = excluded.n, ended = excluded.ended, acknowledged = excluded.acknowledged,
             resolved = excluded.resolved, false_alarms = excluded.false_alarms, alert_s = excluded.alert_s,
             acknowledge_s = excluded.acknowledge_s,

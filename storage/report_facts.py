@@ -84,8 +84,9 @@ INCIDENTS: Final = """
            sum((i.n - i.false_alarms) * p.share) AS n, sum(i.false_alarms * p.share) AS false_alarms,
            sum(i.acknowledged * p.share) AS acknowledged, sum(i.resolved * p.share) AS resolved,
            (max(i.revision) > 1)::int AS corrected, max(i.computed_at) AS computed_at
-    FROM incident_1d i JOIN device_ward(%(on)s) p
-        ON p.device_id = i.device_id AND p.code = %(code)s AND p.valid_from = %(valid_from)s
+    FROM incident_1d i JOIN incident_ward(%(on)s) p
+        ON p.device_id = i.device_id AND p.own_code = i.ward_code AND p.own_from IS NOT DISTINCT FROM i.ward_from
+       AND p.code = %(code)s AND p.valid_from = %(valid_from)s
     WHERE i.bucket >= %(lo)s AND i.bucket < %(hi)s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 AIR: Final = """

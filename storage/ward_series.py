@@ -2,7 +2,7 @@
 
 A device is one point (or a share of several wards, where all we know is a ward that was divided): its numbers go to the
 ward that it stands in on the day asked for. Counts and passenger car units are summed by share; speeds and means are
-weighted.
+weighted. An incident goes to the ward of its own place where it has one, else to that of the device that told of it.
 Each row says by which methods devices were placed; one that begins with `estimate` is no more than that.
 """
 
@@ -38,6 +38,16 @@ READINGS: Final = sql.SQL("""
     GROUP BY a.bucket, p.code, w.name, s.unit ORDER BY a.bucket, p.code
 """)
 
+INCIDENTS: Final = """
+    SELECT i.bucket, p.code, w.name, i.kind, i.severity, sum(i.n * p.share), sum(i.false_alarms * p.share),
+           count(DISTINCT i.device_id), array_agg(DISTINCT p.method ORDER BY p.method)
+    FROM incident_1d i JOIN incident_ward(%(wards_of)s) p
+        ON p.device_id = i.device_id AND p.own_code = i.ward_code AND p.own_from IS NOT DISTINCT FROM i.ward_from
+    JOIN ward w ON w.code = p.code AND w.valid_from = p.valid_from
+    WHERE i.bucket >= %(start)s AND i.bucket < %(end)s AND (%(ward)s::text IS NULL OR p.code = %(ward)s)
+    GROUP BY i.bucket, p.code, w.name, i.kind, i.severity ORDER BY i.bucket, p.code, i.kind, i.severity
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WardTraffic:
@@ -69,6 +79,21 @@ class WardReading:
     maximum: float
     coverage: float | None
     devices: int
+    methods: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WardIncidents:
+    """Incidents of one kind and severity in one ward and day."""
+
+    bucket: datetime
+    code: str
+    name: str
+    kind: str
+    severity: str
+    n: float  # a part of one where its place was estimated by shares; false alarms among them
+    false_alarms: float
+    devices: int  # that told of them, wherever they stand
     methods: list[str]
 
 
@@ -105,3 +130,11 @@ def readings_by_ward(
     parameters = {"start": start, "end": end, "wards_of": wards_of, "ward": ward, "series": series}
     rows = conn.execute(statement, parameters)
     return [WardReading(**dict(zip(WardReading.__slots__, row, strict=True))) for row in rows]
+
+
+def incidents_by_ward(
+    conn: Connection[Any], start: datetime, end: datetime, *, wards_of: date, ward: str | None = None
+) -> list[WardIncidents]:
+    """Incidents of the city's days that begin in [start, end), in the wards of the day `wards_of`."""
+    rows = conn.execute(INCIDENTS, {"start": start, "end": end, "wards_of": wards_of, "ward": ward})
+    return [WardIncidents(**dict(zip(WardIncidents.__slots__, row, strict=True))) for row in rows]

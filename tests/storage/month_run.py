@@ -155,7 +155,7 @@ def _compute(conn: psycopg.Connection, now: datetime, folder: Path) -> None:
 def _dismiss(conn: psycopg.Connection, log: Log) -> None:
     """Somebody calls each seventh incident a false alarm, and acknowledges each third."""
     for index, (name, *_) in enumerate(sorted(log.incidents)):
-        for action, every in (("false_alarm", 7), ("acknowledge", 3)):
+        for action, every in (("acknowledge", 3), ("false_alarm", 7)):
             if index % every == 0:
                 conn.execute(
                     "INSERT INTO incident_action (incident_id, who, action) VALUES (%s, 'lan', %s)", (name, action)

@@ -148,3 +148,12 @@ def test_chunks_that_all_evidence_has_left_go_too(db: psycopg.Connection) -> Non
 def test_the_apache_edition_compresses_nothing_and_says_so(db: psycopg.Connection) -> None:
     read_hourly(db, 15)
     assert hand_over(db) == 0
+
+
+def test_a_false_alarm_that_was_reopened_is_none(db: psycopg.Connection) -> None:
+    for name in ("a", "b"):
+        incident(db, name, "major", 2)
+    for name, action in [("a", "false_alarm"), ("a", "reopen"), ("b", "false_alarm"), ("b", "note")]:
+        db.execute("INSERT INTO incident_action (incident_id, who, action) VALUES (%s, 'lan', %s)", (name, action))
+    count_incidents(db, now=NOW)
+    assert db.execute("SELECT n, false_alarms FROM incident_1d").fetchall() == [(2, 1)]

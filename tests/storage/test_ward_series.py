@@ -1,13 +1,17 @@
 """Aggregates in the wards of any day."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from ngatu.city_lists import load_city
-from storage.ward_series import readings_by_ward, traffic_by_ward
+from storage.incident_days import count_incidents
+from storage.ward_series import incidents_by_ward, readings_by_ward, traffic_by_ward
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
 BEFORE, SINCE = date(2025, 6, 30), date(2025, 7, 1)
 AT = datetime(2025, 6, 1, tzinfo=UTC)
 SPAN = (AT, AT + timedelta(days=1))
@@ -67,3 +71,48 @@ def test_a_device_of_a_divided_ward_is_split_and_says_so(hanoi: psycopg.Connecti
         row for row in traffic_by_ward(hanoi, "1h", *SPAN, wards_of=BEFORE) if row.count == 100 and row.devices == 1
     ]
     assert whole.methods == ["named by the device"]
+
+
+def test_an_incident_counts_where_it_happened_and_only_else_where_its_device_stands(hanoi: psycopg.Connection) -> None:
+    centre = "SELECT latitude, longitude FROM ward WHERE name = %s AND valid_from = %s"
+    far = hanoi.execute(centre, ("Phường Ba Đình", SINCE)).fetchone()
+    assert far is not None
+    later = datetime(2025, 7, 2, 3, tzinfo=UTC)
+    for name, device, place in [("report", 4, far), ("seen", 1, (None, None)), ("across", 1, far)]:
+        hanoi.execute(
+            "INSERT INTO incident (id, device_id, rev, kind, state, severity, camera, started_at, decided_at, at,"
+            " latitude, longitude, confidence, place, why, tracks, received, changed) VALUES"
+            " (%s, %s, 1, 'stopped_vehicle', 'end', 'minor', 'a', %s, %s, %s, %s, %s, 1, '{}', '{}', '{}', %s, %s)",
+            (name, device, later, later, later, *place, later, later),
+        )
+    count_incidents(hanoi, now=later + timedelta(days=2))
+    told = incidents_by_ward(hanoi, later - timedelta(days=1), later + timedelta(days=1), wards_of=SINCE)
+    assert {(row.name, row.n) for row in told} == {("Phường Ba Đình", 2), ("Phường Hoàn Kiếm", 1)}
+    assert {row.devices for row in told if row.name == "Phường Ba Đình"} == {2}
+    (shown,) = re.findall(r"```sql\n([^`]*incident_ward[^`]*)```", DOCUMENT.read_text("utf-8"))
+    assert hanoi.execute(shown).fetchall() == [("Phường Ba Đình", 2), ("Phường Hoàn Kiếm", 1)]
+    before = incidents_by_ward(hanoi, later - timedelta(days=1), later + timedelta(days=1), wards_of=BEFORE)
+    assert sum(row.n for row in before) == pytest.approx(3)
+    assert len({row.code for row in before}) > 2
+    assert all(row.methods[0].startswith("estimate") for row in before)
+
+
+def test_an_incident_that_turns_out_to_be_elsewhere_leaves_its_ward(hanoi: psycopg.Connection) -> None:
+    at = datetime(2025, 7, 2, 3, tzinfo=UTC)
+    hanoi.execute(
+        "INSERT INTO incident (id, device_id, rev, kind, state, severity, camera, started_at, decided_at, at,"
+        " confidence, place, why, tracks, received, changed)"
+        " VALUES ('a', 1, 1, 'stopped_vehicle', 'end', 'minor', 'a', %s, %s, %s, 1, '{}', '{}', '{}', now(), now())",
+        (at, at, at),
+    )
+    count_incidents(hanoi)
+    seen = hanoi.execute("SELECT clock_timestamp()").fetchall()[0][0]
+    hanoi.execute(
+        "UPDATE incident SET changed = now(), (latitude, longitude) ="
+        " (SELECT latitude, longitude FROM ward WHERE name = 'Phường Ba Đình' AND valid_from = %s)",
+        (SINCE,),
+    )
+    count_incidents(hanoi)
+    told = incidents_by_ward(hanoi, at - timedelta(days=1), at + timedelta(days=1), wards_of=SINCE)
+    assert [(row.name, row.n) for row in told if row.n] == [("Phường Ba Đình", 1)]
+    assert hanoi.execute("SELECT ward_code, n FROM incident_1d_as_of(%s)", (seen,)).fetchall() == [("", 1)]
