@@ -24,6 +24,28 @@ QUALITY: Final[dict[str, tuple[str, str]]] = {
     "quality.explained": ("đã rõ lý do", "explained"),
     "quality.yes": ("có", "yes"),
     "quality.no": ("chưa", "no"),
+    "behind": (
+        "Số liệu tổng hợp chưa kịp: {source}, {level}, chậm {behind}.",
+        "Aggregates are behind: {source} by {level}, {behind}.",
+    ),
+    "behind.late": (
+        "{source}: dòng đến muộn đã chờ tính lại {behind}.",
+        "{source}: rows that came late have waited {behind} to be counted.",
+    ),
+    "behind.never": ("{source}, {level}: chưa từng được tổng hợp.", "{source} by {level}: never computed yet."),
+    "behind.reading": ("Số đo", "Readings"),
+    "behind.traffic": ("Giao thông", "Traffic"),
+    "behind.15m": ("15 phút", "15 minutes"),
+    "behind.1h": ("giờ", "hour"),
+    "behind.1d": ("ngày", "day"),
+    "job.failed": (
+        "Tác vụ {dag} hỏng trong 24 giờ qua ({n} lần); xem `ngatu aggregates status`.",
+        "The job {dag} failed in the last 24 hours ({n}); see `ngatu aggregates status`.",
+    ),
+    "job.overdue": (
+        "Tác vụ {dag} quá hạn trong 24 giờ qua ({n} lần); xem `ngatu aggregates status`.",
+        "The job {dag} missed its deadline in the last 24 hours ({n}); see `ngatu aggregates status`.",
+    ),
     "first_n_rows": ("{n} dòng đầu; tìm để thu hẹp.", "The first {n} rows; search to narrow down."),
     "word.correct": ("Đúng", "Correct"),
     "word.complete": ("Đủ", "Complete"),

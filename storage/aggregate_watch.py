@@ -7,6 +7,10 @@ from typing import Any, Final
 from psycopg import Connection
 
 LAG: Final = "SELECT source, level, done_until, behind, overdue FROM aggregate_lag ORDER BY source, level"
+TROUBLE: Final = """
+    SELECT dag, kind, count(*), max(at) FROM dag_alarm WHERE at > now() - %s
+    GROUP BY dag, kind ORDER BY kind, count(*) DESC, dag
+"""
 ALARMS: Final = "SELECT at, kind, dag, task, run, detail FROM dag_alarm WHERE at > now() - %s ORDER BY at DESC LIMIT 50"
 NOTE: Final = "INSERT INTO dag_alarm (kind, dag, task, run, detail) VALUES (%s, %s, %s, %s, %s)"
 FORGET: Final = "DELETE FROM dag_alarm WHERE at < now() - interval '90 days'"
@@ -35,11 +39,35 @@ class Alarm:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """How often a DAG failed or was overdue lately, and when last."""
+
+    dag: str
+    kind: str  # failed or overdue
+    times: int
+    last: datetime
+
+
 def aggregate_lag(conn: Connection[Any]) -> list[Lag]:
     """Each source's levels; nothing before anything has been closed."""
     return [
         Lag(source=source, level=level, done_until=done_until, behind=behind, overdue=overdue)
         for source, level, done_until, behind, overdue in conn.execute(LAG)
+    ]
+
+
+def overdue_levels(conn: Connection[Any]) -> list[Lag]:
+    """Levels that somebody should look at, those first that were never computed, then those farthest behind."""
+    late = [lag for lag in aggregate_lag(conn) if lag.overdue]
+    return sorted(late, key=lambda lag: lag.behind or timedelta.max, reverse=True)
+
+
+def dag_troubles(conn: Connection[Any], within: timedelta = timedelta(days=1)) -> list[Trouble]:
+    """Which DAGs failed, then which were overdue; the most frequent first."""
+    return [
+        Trouble(dag=dag, kind=kind, times=times, last=last)
+        for dag, kind, times, last in conn.execute(TROUBLE, (within,))
     ]
 
 

@@ -1,5 +1,7 @@
 """For machines that watch the console: is it well, and how is it doing. Open to all, tells no secrets."""
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -8,8 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from console.api.access import Parts
 from console.database import DatabaseAwayError
-from console.metrics import REGISTRY
+from console.metrics import BEHIND, OVERDUE, REGISTRY, TROUBLES
 from storage import explore
+from storage.aggregate_watch import aggregate_lag, dag_troubles
 
 router: Final = APIRouter(tags=["operation"])
 
@@ -31,6 +34,15 @@ def healthz(console: Parts) -> JSONResponse:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-def metrics() -> Response:
-    """Return the console's own counters."""
+def metrics(console: Parts) -> Response:
+    """Return the console's own counters, and whether the aggregates keep up; nothing of that without the database."""
+    for gauge in (OVERDUE, BEHIND, TROUBLES):
+        gauge.clear()
+    with suppress(DatabaseAwayError), console.database.connection() as conn:
+        for lag in aggregate_lag(conn):
+            OVERDUE.labels(lag.source, lag.level).set(lag.overdue)
+            if lag.behind is not None:
+                BEHIND.labels(lag.source, lag.level).set(lag.behind.total_seconds())
+        for trouble in dag_troubles(conn, timedelta(hours=1)):
+            TROUBLES.labels(trouble.dag, trouble.kind).set(trouble.times)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

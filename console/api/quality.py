@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from console.api.access import Parts, SignedIn
+from storage.aggregate_watch import dag_troubles, overdue_levels
 from storage.quality import thresholds_of
 from storage.quality_cards import area_days, device_days, latest_day, scored_days
 
@@ -62,8 +63,30 @@ class ScoredDay(BaseModel):
     well: int
 
 
+class Overdue(BaseModel):
+    """Aggregates that do not keep up."""
+
+    source: str = Field(description="reading or traffic.")
+    level: str = Field(description="15m, 1h or 1d; late: rows that came late and are not worked off.")
+    behind_s: float | None = Field(description="By how much; null: nothing was ever computed.")
+
+
+class Trouble(BaseModel):
+    """A DAG that failed or missed its deadline in the last day."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    dag: str
+    kind: str = Field(description="failed or overdue.")
+    times: int
+    last: datetime
+
+
 class Quality(BaseModel):
-    """A day's scorecards, worst first."""
+    """A day's scorecards, worst first; and whether what they and all published numbers rest on keeps up now."""
+
+    overdue: list[Overdue] = Field(description="Farthest behind first.")
+    troubles: list[Trouble] = Field(description="Failures first.")
 
     day: date | None
     days: list[ScoredDay]
@@ -90,8 +113,14 @@ def get_quality(
         devices = device_days(conn, day) if day else []
         days = [ScoredDay(day=one, devices=count, well=well) for one, count, well in scored_days(conn)]
         thresholds = thresholds_of(conn)
+        late, troubles = overdue_levels(conn), dag_troubles(conn)
     told = [AreaWords.model_validate(asdict(area)) for area in areas]
     return Quality(
+        overdue=[
+            Overdue(source=lag.source, level=lag.level, behind_s=lag.behind.total_seconds() if lag.behind else None)
+            for lag in late
+        ],
+        troubles=[Trouble.model_validate(trouble) for trouble in troubles],
         day=day,
         days=days,
         thresholds=thresholds,

@@ -10,6 +10,11 @@ export default {
       const days = this.told ? this.told.days : [];
       return this.day && !days.some((d) => d.day === this.day) ? [{ day: this.day, devices: "?", well: "?" }, ...days] : days;
     },
+    notices() {
+      const late = (this.told ? this.told.overdue : []).map(({ source, level, behind_s }) =>
+        this.w(behind_s === null ? "behind.never" : level === "late" ? "behind.late" : "behind", { source: this.w(`behind.${source}`), level: this.w(`behind.${level}`), behind: this.lasting(behind_s) }));
+      return [...late, ...(this.told ? this.told.troubles : []).map(({ dag, kind, times }) => this.w(`job.${kind}`, { dag, n: times }))];
+    },
     rows() {
       const words = this.find.toLowerCase().split(/\s+/).filter(Boolean);
       const all = this.by === "ward" ? this.told.wards : this.told.devices;

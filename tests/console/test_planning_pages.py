@@ -13,6 +13,7 @@ from console.words import CATALOGUE
 from ngatu.process.child import Child
 from ngatu.process.guard import Guard
 from ngatu.process.ports import free_port
+from storage.aggregate_watch import note_alarm
 from storage.publish import publish_due_days
 from tests.console.conftest import PASSWORD, OpenPage, Site, program
 from tests.servers import PostgresServer
@@ -70,6 +71,41 @@ def test_the_scorecard_speaks_vietnamese_and_knows_the_wards_of_any_day(open_pag
     expect(page.locator(".scores tbody")).to_contain_text("Phường Hoàn Kiếm")
     page.fill("[data-wards-of]", "2025-06-30")
     expect(page.locator(".scores tbody")).to_contain_text("Phường Hàng Trống")
+
+
+def test_what_does_not_keep_up_is_told_above_the_scores_and_to_prometheus(open_page: OpenPage, site: Site) -> None:
+    page = open_page("/quality", "phuong")
+    expect(page.locator("[data-city]")).to_be_visible()
+    expect(page.locator("[data-behind]")).to_have_count(0)
+    with psycopg.connect(site.dsn, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO closing (source, level, closed_until, computed_until) VALUES"
+            " ('reading', '15m', now(), now() - interval '50 minutes'), ('traffic', '1d', now(), now()),"
+            " ('traffic', '1h', now(), now() - interval '5 hours')"
+        )
+        for kind, dag in [("overdue", "reports"), ("failed", "late"), ("failed", "late")]:
+            note_alarm(conn, kind=kind, dag=dag, task=None, run="r", detail="no")
+        page.reload()
+        notices = page.locator("[data-behind] li")
+        expect(notices).to_have_text(
+            [
+                "Aggregates are behind: Traffic by hour, 5 h.",
+                "Aggregates are behind: Readings by 15 minutes, 50 min.",
+                "The job late failed in the last 24 hours (2); see `ngatu aggregates status`.",
+                "The job reports missed its deadline in the last 24 hours (1); see `ngatu aggregates status`.",
+            ]
+        )
+        page = open_page("/quality", "phuong", language="vi")
+        expect(page.locator("[data-behind] li").first).to_have_text(
+            "Số liệu tổng hợp chưa kịp: Giao thông, giờ, chậm 5 giờ."
+        )
+        told = httpx.get(f"{site.url}/metrics").text
+        assert 'ngatu_aggregate_overdue{level="1h",source="traffic"} 1.0' in told
+        assert 'ngatu_aggregate_overdue{level="1d",source="traffic"} 0.0' in told
+        assert 'ngatu_dag_troubles{dag="late",kind="failed"} 2.0' in told
+        conn.execute("DELETE FROM dag_alarm")
+        conn.execute("DELETE FROM closing")
+    assert "ngatu_dag_troubles{" not in httpx.get(f"{site.url}/metrics").text
 
 
 def test_open_data_shows_issues_files_and_what_is_withheld_and_why(open_page: OpenPage, site: Site) -> None:

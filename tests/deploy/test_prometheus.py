@@ -59,6 +59,13 @@ def test_what_is_exported_and_what_alerts_is_told_in_the_documentation(dsn: str)
     assert [rule["alert"] for group in groups for rule in group["rules"] if f"`{rule['alert']}`" not in told] == []
 
 
+def test_what_the_console_exports_is_told_in_its_documentation() -> None:
+    told = (compose.ROOT / "docs" / "console.md").read_text()
+    names = {name for name in exported(REGISTRY) if not name.endswith("_created")}
+    assert len(names) >= 10
+    assert names <= set(METRIC.findall(told))
+
+
 def test_promtool_s_tests_speak_of_alerts_that_there_are() -> None:
     groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
     described = {rule["alert"]: rule["annotations"]["description"] for group in groups for rule in group["rules"]}
