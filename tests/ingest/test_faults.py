@@ -324,7 +324,7 @@ def test_bad_input_of_one_device_stops_nobody(
     bad = [device.next_id("readings") for _ in range(4)]
     for message, payload in zip(
         bad,
-        (b"no json", b"[" + b" " * 5_000_000 + b"]", b'[{"n":"x","v":NaN}]', b'[{"n":"u","u":"\\u0000","v":1}]'),
+        (b"no json", b"[" + b" " * 5_000_000 + b"]", b'[{"n":"x","v":NaN}]', b'[{"n":"u","vs":"\\u0000"}]'),
         strict=True,
     ):
         device.send("readings", payload, message)

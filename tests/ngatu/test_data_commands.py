@@ -35,7 +35,7 @@ def ngatu(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Ngatu:
 def test_rejected_messages_are_listed_shown_and_stored_once_what_was_wrong_is_mended(
     dsn: str, db: psycopg.Connection, ngatu: Ngatu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.catalogue.MAX_SERIES", 1)
+    monkeypatch.setattr("ingest.series_book.MAX_SERIES", 1)
     good = [arrive("a", "readings", encode_senml([Reading(f"s{n}", now(), 1.0)], "a"), n) for n in (1, 2, 3)]
     with connect(dsn, application="test") as conn:
         Store(conn).store([*good, arrive("a", "readings", b"nonsense", 4)])
