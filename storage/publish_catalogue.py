@@ -12,6 +12,11 @@ CATALOGUE: Final = "catalog.jsonld"
 EUROPA: Final = "http://publications.europa.eu/resource/authority"
 FORMATS: Final = {".csv": "CSV", ".parquet": "PARQUET", ".geojson": "GEOJSON"}  # of EUROPA/file-type
 LANGUAGES: Final = {"vi": "VIE", "en": "ENG"}  # of EUROPA/language
+# Of ADMS's licence types, by how an SPDX name begins; the narrower before the wider.
+LICENCE_KINDS: Final = {
+    "CC-BY-NC": "NonCommercialUseOnly", "CC-BY-SA": "ViralEffect-ShareAlike", "CC-BY": "Attribution",
+    "CC0": "PublicDomain", "PDDL": "PublicDomain", "ODBL": "ViralEffect-ShareAlike", "ODC-BY": "Attribution",
+}  # fmt: skip
 CONTEXT: Final = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcatap": "http://data.europa.eu/r5r/",
@@ -40,7 +45,9 @@ def write_catalogue(about: About, folder: Path) -> None:
         ),
         "dct:publisher": _publisher(about),
         "dct:license": _licence(about),
-        "dct:language": [{"@id": f"{EUROPA}/language/{LANGUAGES[code]}"} for code in about.languages],
+        "dct:language": [
+            {"@id": f"{EUROPA}/language/{LANGUAGES[code]}", "@type": "dct:LinguisticSystem"} for code in about.languages
+        ],
         "dct:modified": now,
         "dcat:themeTaxonomy": {"@id": f"{EUROPA}/data-theme"},
         "dcat:dataset": [_dataset(about, dataset, issues) for dataset in DATASETS],
@@ -83,7 +90,7 @@ def _dataset(about: About, dataset: Dataset, issues: Sequence[tuple[Path, Mappin
         }
     if about.contact:
         told["dcat:contactPoint"] = {
-            "@type": "vcard:Organization",
+            "@type": ["vcard:Kind", "vcard:Organization"],
             "vcard:fn": about.publisher,
             "vcard:hasEmail": {"@id": f"mailto:{about.contact}"},
         }
@@ -102,14 +109,16 @@ def _distribution(about: About, issue: Path, package: Mapping[str, Any], resourc
         "dct:issued": {"@type": "xsd:dateTime", "@value": package["created"]},
         "dcat:accessURL": {"@id": where},
         "dcat:downloadURL": {"@id": where},
-        "dcat:mediaType": {"@id": f"https://www.iana.org/assignments/media-types/{resource['mediatype']}"},
-        "dct:format": {"@id": f"{EUROPA}/file-type/{FORMATS[suffix]}"},
+        "dcat:mediaType": {
+            "@id": f"https://www.iana.org/assignments/media-types/{resource['mediatype']}", "@type": "dct:MediaType",
+        },
+        "dct:format": {"@id": f"{EUROPA}/file-type/{FORMATS[suffix]}", "@type": "dct:MediaTypeOrExtent"},
         "dcatap:availability": {"@id": f"{EUROPA}/planned-availability/STABLE"},
         "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(resource["bytes"])},
         "dct:license": _licence(about),
         "spdx:checksum": {
             "@type": "spdx:Checksum",
-            "spdx:algorithm": {"@id": "spdx:checksumAlgorithm_sha256"},
+            "spdx:algorithm": {"@id": "spdx:checksumAlgorithm_sha256", "@type": "spdx:ChecksumAlgorithm"},
             "spdx:checksumValue": {
                 "@type": "xsd:hexBinary", "@value": resource["hash"].removeprefix("sha256:"),
             },
@@ -131,7 +140,9 @@ def _publisher(about: About) -> dict[str, Any]:
 
 
 def _licence(about: About) -> dict[str, Any]:
-    return {"@id": f"https://spdx.org/licenses/{about.licence}", "@type": "dct:LicenseDocument"}
+    told: dict[str, Any] = {"@id": f"https://spdx.org/licenses/{about.licence}", "@type": "dct:LicenseDocument"}
+    kinds = [kind for begin, kind in LICENCE_KINDS.items() if about.licence.upper().startswith(begin)]
+    return told | ({"dct:type": {"@id": f"http://purl.org/adms/licencetype/{kinds[0]}"}} if kinds else {})
 
 
 def _place(about: About) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ import pytest
 from frictionless import Package, validate
 from geojson_pydantic import Feature, FeatureCollection, Point
 from pyshacl import validate as shacl_validate
-from rdflib import DCAT, RDF, SH, Graph, Literal, URIRef
+from rdflib import DCAT, DCTERMS, FOAF, RDF, SH, Graph, Literal, URIRef
+from rdflib.namespace import Namespace
 from rdflib.term import Node
 
 from storage.open_data import DATASETS, TRAFFIC
@@ -19,6 +20,8 @@ from storage.publish import publish_day
 from tests.storage.conftest import PUBLISHED_AT, PUBLISHED_DAY
 
 SHAPES = Path(__file__).with_name("dcat_ap.ttl")
+SPDX = Namespace("http://spdx.org/rdf/terms#")
+VCARD = Namespace("http://www.w3.org/2006/vcard/ns#")
 # rdflib's own JSON-LD parser makes a graph of a class that rdflib has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
 ADDRESS = "https://data.example.vn/open-data"
@@ -83,6 +86,33 @@ def test_the_shapes_can_fail(issue: Path) -> None:
     graph.remove((None, DCAT.theme, None))
     assert len(complaints(graph, SH.Violation)) == 12
     assert len(complaints(graph, SH.Warning)) == len(DATASETS)
+
+
+@pytest.mark.parametrize(
+    ("gone", "severity"),
+    [
+        ((None, DCTERMS.title, None), SH.Violation),
+        ((None, DCTERMS.publisher, None), SH.Violation),
+        ((None, FOAF.name, None), SH.Violation),
+        ((None, RDF.type, VCARD.Kind), SH.Violation),
+        ((None, RDF.type, DCTERMS.LinguisticSystem), SH.Violation),
+        ((None, RDF.type, DCTERMS.MediaType), SH.Violation),
+        ((None, RDF.type, DCTERMS.MediaTypeOrExtent), SH.Violation),
+        ((None, RDF.type, SPDX.ChecksumAlgorithm), SH.Violation),
+        ((None, SPDX.checksumValue, None), SH.Violation),
+        ((None, DCAT.dataset, None), SH.Warning),
+        ((None, DCTERMS.type, None), SH.Warning),
+        ((None, DCAT.centroid, None), SH.Warning),
+    ],
+)
+def test_what_semic_asks_for_is_missed_where_it_is_gone(
+    issue: Path, gone: tuple[Node | None, Node | None, Node | None], severity: Node
+) -> None:
+    graph = catalogue(issue)
+    before = len(graph)
+    graph.remove(gone)
+    assert len(graph) < before
+    assert complaints(graph, severity)
 
 
 def test_its_addresses_are_those_of_the_city_and_lead_to_the_files(issue: Path) -> None:
