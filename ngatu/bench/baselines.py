@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import reduce
@@ -20,7 +20,10 @@ from ngatu.bench.nab import Series, Verdict, judge, read_series
 log: Final = logging.getLogger(__name__)
 
 SEED: Final = 20260302
+NAB: Final = "NAB realTraffic"
+AS_IN_THE_DAG: Final = "ours, as the DAG has it"
 CANDIDATES: Final = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0)
+Scored = tuple[Series, "pd.Series"]
 Method = Callable[[Sequence[Series]], "list[pd.Series]"]
 
 
@@ -53,15 +56,23 @@ class Figures:
     by_series: list[OneSeries]
 
 
-def measure(nab: Path | None) -> list[Figures]:
+def measure(nab: Path | None, *, as_counts_choose: bool = False) -> list[Figures]:
     """Judge both methods on real counts with made-up trouble, and on NAB's traffic series where a checkout is given.
+
+    Args:
+        nab: a checkout of NAB.
+        as_counts_choose: report every series of NAB, at the thresholds that the counts chose, ours at the DAG's too;
+            else every second of them chooses for the others.
 
     Raises:
         BadNab: the folder is no checkout of NAB.
     """
-    sets = {} if nab is None else {"NAB realTraffic": read_series(nab)}
-    sets["counts with made-up trouble"] = troubled_counts()
-    return [figures for name, series in sets.items() for figures in _measure(name, series)]
+    labelled = [] if nab is None else read_series(nab)
+    counts = _measure("counts with made-up trouble", troubled_counts())
+    if nab is None:
+        return counts
+    chosen = {one.method: one.threshold for one in counts}
+    return [*(_at(NAB, labelled, chosen) if as_counts_choose else _measure(NAB, labelled)), *counts]
 
 
 def headline(figures: Sequence[Figures]) -> dict[str, Any]:
@@ -99,15 +110,29 @@ def _measure(data: str, series: Sequence[Series]) -> list[Figures]:
     return [_figures(data, name, ordered, method(ordered)) for name, method in methods.items()]
 
 
+def _at(data: str, series: Sequence[Series], chosen: Mapping[str, float]) -> list[Figures]:
+    """Every series, at thresholds that others chose."""
+    found, limited = ours(series), plain(series)
+    return [
+        _reported(data, AS_IN_THE_DAG, list(zip(series, found, strict=True)), THRESHOLD),
+        _reported(data, "ours", list(zip(series, found, strict=True)), chosen["ours"]),
+        _reported(data, "plain threshold", list(zip(series, limited, strict=True)), chosen["plain threshold"]),
+    ]
+
+
 def _figures(data: str, method: str, series: Sequence[Series], scores: Sequence[pd.Series]) -> Figures:
     pairs = list(zip(series, scores, strict=True))
-
-    def total(which: Sequence[tuple[Series, pd.Series]], threshold: float) -> Verdict:
-        return reduce(add, (judge(one, alarms(one, found, threshold)) for one, found in which))
-
     choosing, reported = (pairs[::2], pairs[1::2]) if len(pairs) > 1 else ([], pairs)
-    chosen = max(CANDIDATES, key=lambda threshold: total(choosing, threshold).score) if choosing else THRESHOLD
-    verdict = total(reported, chosen)
+    chosen = max(CANDIDATES, key=lambda threshold: _total(choosing, threshold).score) if choosing else THRESHOLD
+    return _reported(data, method, reported, chosen)
+
+
+def _total(pairs: Sequence[Scored], threshold: float) -> Verdict:
+    return reduce(add, (judge(one, alarms(one, found, threshold)) for one, found in pairs))
+
+
+def _reported(data: str, method: str, reported: Sequence[Scored], chosen: float) -> Figures:
+    verdict = _total(reported, chosen)
     rows = []
     for one, found in reported:
         told = judge(one, alarms(one, found, chosen))
@@ -119,7 +144,7 @@ def _figures(data: str, method: str, series: Sequence[Series], scores: Sequence[
         )  # fmt: skip
     return Figures(
         data=data, method=method, threshold=chosen, score=verdict.score, precision=verdict.precision,
-        recall=verdict.recall, at_ours=total(reported, THRESHOLD).score, by_series=rows,
+        recall=verdict.recall, at_ours=_total(reported, THRESHOLD).score, by_series=rows,
     )  # fmt: skip
 
 

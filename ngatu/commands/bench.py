@@ -57,6 +57,9 @@ def aggregates(
 def baselines(
     *,
     nab: Annotated[Path | None, typer.Option(help="a checkout of Numenta's NAB")] = None,
+    as_counts_choose: Annotated[
+        bool, typer.Option(help="all of NAB's series, at the thresholds that the counts with made-up trouble chose")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Judge what is normal on labelled series, by NAB's score: ours and a plain threshold; exits 1 where ours loses."""
@@ -65,7 +68,7 @@ def baselines(
     from ngatu.process.child import ChildFailed
 
     try:
-        figures = measure(nab)
+        figures = measure(nab, as_counts_choose=as_counts_choose)
     except BadNab as error:
         raise ChildFailed(str(error)) from error
     told = headline(figures)

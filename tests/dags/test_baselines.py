@@ -1,5 +1,6 @@
 """What is normal: expectations without foreknowledge, deviations as events, and the score they are judged by."""
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -207,15 +208,19 @@ def test_a_further_false_alarm_never_helps(alarms: set[int], more: int) -> None:
     assert math.isfinite(after.score)
 
 
-def test_the_bench_reads_a_checkout_and_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(BadNab, match="no checkout of NAB"):
-        read_series(tmp_path)
+def lay_checkout(tmp_path: Path, start: datetime = START) -> None:
     (tmp_path / "data" / "realTraffic").mkdir(parents=True)
     (tmp_path / "labels").mkdir()
-    lines = ["timestamp,value", *[f"{at.replace(tzinfo=None)},{pm}" for at, pm, _ in hour_rows()]]
+    lines = ["timestamp,value", *[f"{at.replace(tzinfo=None)},{pm}" for at, pm, _ in hour_rows(start)]]
     (tmp_path / "data" / "realTraffic" / "speed_1.csv").write_text("\n".join(lines))
     window = f'["{DIP:%Y-%m-%d %H:%M:%S}.000000", "{DIP + timedelta(hours=5):%Y-%m-%d %H:%M:%S}.000000"]'
     (tmp_path / "labels" / "combined_windows.json").write_text(f'{{"realTraffic/speed_1.csv": [{window}]}}')
+
+
+def test_the_bench_reads_a_checkout_and_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(BadNab, match="no checkout of NAB"):
+        read_series(tmp_path)
+    lay_checkout(tmp_path)
     (series,) = read_series(tmp_path)
     lo, hi = series.windows[0]
     assert (series.times[lo], hi - lo) == (DIP.replace(tzinfo=None), 5)
@@ -224,6 +229,26 @@ def test_the_bench_reads_a_checkout_and_says_what_is_missing(tmp_path: Path) -> 
     for method in (ours, plain):
         (scores,) = method([series])
         assert judge(series, alarms(series, scores, 5)).recall == (1 if method is ours else 0)
+
+
+def test_one_command_reports_nabs_series_at_the_thresholds_that_the_counts_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ngatu.bench import baselines
+
+    chosen = {"ours": 2.5, "plain threshold": 3.0}  # what choosing takes minutes for
+
+    def counts(data: str, _series: object) -> list[baselines.Figures]:
+        nothing: dict[str, Any] = {"score": 0, "precision": 0, "recall": 0, "at_ours": 0, "by_series": []}
+        return [baselines.Figures(data=data, method=name, threshold=at, **nothing) for name, at in chosen.items()]
+
+    monkeypatch.setattr(baselines, "_measure", counts)
+    lay_checkout(tmp_path, END - timedelta(days=9))
+    done = CliRunner().invoke(build(), ["bench", "baselines", "--nab", str(tmp_path), "--as-counts-choose", "--json"])
+    told = {one["method"]: one for one in json.loads(done.stdout)["figures"] if one["data"] == baselines.NAB}
+    assert {name: one["threshold"] for name, one in told.items()} == chosen | {baselines.AS_IN_THE_DAG: 5}
+    assert all([row["series"] for row in one["by_series"]] == ["speed_1"] for one in told.values())
+    assert told["ours"]["at_ours"] == told[baselines.AS_IN_THE_DAG]["score"]
 
 
 def test_a_folder_that_is_no_checkout_is_told_in_one_line(tmp_path: Path) -> None:
