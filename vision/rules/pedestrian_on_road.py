@@ -21,7 +21,7 @@ ALONG_S: Final = (
 ALONG: Final = 0.8  # cosine: within 37° of the lane
 BRISK_MPS: Final = 2.5  # who was ever faster along a lane rides: people break into a run at 2 m/s (Hreljac 1995)
 STRETCH_S: Final = 1.5  # a stretch of way long enough to tell how fast it was
-WHEELED: Final = 0.1  # share of its boxes' word for a two-wheeler from which who goes along a lane may ride one
+WHEELED: Final = 0.1  # share of its boxes' word for a two-wheeler from which on it may ride one
 STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
 RUNNING_MPS: Final = 4.5  # who is faster rides: adults run across a street at 3 to 4 m/s (Fugger 2000)
 EDGE_SIGMAS: Final = 1.0  # a person at the kerb is on the road when the place says so beyond its own error
@@ -64,7 +64,7 @@ def _proof_s(moment: Moment, track: Track) -> float:
     lane = _lane_of(moment, track)
     along = 0.0 if lane is None else abs(float(way @ lane)) / walked
     if along <= ALONG:
-        return ON_ROAD_S
+        return ALONG_S if _may_ride(moment, track) else ON_ROAD_S  # riders weave aside between waiting cars
     return ALONG_S if is_steady(rows, way / walked) and not _may_ride(moment, track) else STOOD_S
 
 
@@ -81,7 +81,7 @@ def _lane_of(moment: Moment, track: Track) -> Array | None:
 
 
 def _may_ride(moment: Moment, track: Track) -> bool:
-    """Whether who goes along a lane may be a rider who inches on with a queue, or was seen as one now and then."""
+    """Whether it may be a rider who inches on with a queue, or was seen as one now and then."""
     wheels = sum(track.votes.get(klass, 0.0) for klass in TWO_WHEELERS)
     if wheels > WHEELED * sum(track.votes.values()):
         return True
@@ -92,7 +92,7 @@ def _may_ride(moment: Moment, track: Track) -> bool:
 def _has_ridden(moment: Moment, track: Track) -> bool:
     """Whether any stretch of its way led along the lane faster, beyond its error, than people walk."""
     lane = _lane_of(moment, track)
-    rows = unbroken(track.trail.last(STOOD_S), GAP_S)
+    rows = unbroken(track.trail.rows, GAP_S)
     if lane is None:
         return False
     ends = np.searchsorted(rows[:, T], np.arange(rows[0, T], rows[-1, T], STRETCH_S))

@@ -1,5 +1,6 @@
 """Vehicles that stand: remembered by place, so that a changed number or a passing bus does not restart the clock."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from vision.tracking.boxes import cover, overlap
 from vision.tracking.trail import PLACE, T, Track, fit_line
 
 STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
+PASSING_MPS: Final = 2 * STANDING_MPS  # who passes is faster than this; who is not creeps off with its queue
 LOOK_S: Final = (2.0, 4.0, 8.0)  # a stop is told from this much of the past: near places need little, far ones more
 SAME_PLACE: Final = 0.4  # a box that overlaps the remembered one this much is the vehicle standing there
 UNKNOWN_MPS: Final = 4.0  # a speed that is less sure than this, a standard deviation, is none yet
@@ -44,7 +46,7 @@ class Stand:
         brake_mps, brake_error: how fast it still was a second before it stood, and the standard error of that.
         presence: share of the last seconds in which it was seen, those not counted in which something hid it.
         wavered: when it last seemed to set off.
-        vacated: when its number drove off; None while it stands.
+        vacated: when its number drove off; None while it stands, long ago where it crept off by itself.
         passed: numbers of tracks that drove past it, the same way, since it stands.
     """
 
@@ -191,7 +193,7 @@ class Standing:
         for track in tracks:
             stand = owners.get(track.number)
             if stand and stand.vacated is None and stand.has_left(track):
-                stand.vacated = at
+                stand.vacated = at if track.speed > PASSING_MPS * track.shrink else -math.inf
 
     def _is_lost(self, at: float, stand: Stand, boxes: Array) -> bool:
         if stand.vacated is not None:
