@@ -1,6 +1,7 @@
 """Frigate: `frigate/events` (tracked objects) and `frigate/reviews` (review items), new/update/end, as incidents.
 
 Frigate counts no revisions, so what only grows with each message counts for one: messages may come in any order.
+Whom it recognized (`sub_label`, `sub_labels`, `recognized_license_plate`) is not read: names and plates stay there.
 """
 
 from datetime import UTC, datetime
@@ -19,15 +20,22 @@ STATES: Final[dict[str, State]] = {"new": "open", "update": "update", "end": "en
 SEVERITIES: Final[dict[str, Severity]] = {"alert": "major", "detection": "minor"}
 UNTOLD: Final = 0.5  # a review item has no score
 
-Type = Literal["new", "update", "end"]
+KILOMETRES_PER_HOUR: Final = 1 / 3.6  # m/s
+SPEED_UNITS: Final = {"kph": KILOMETRES_PER_HOUR, "mph": KILOMETRES_PER_HOUR * 1.609344}
+
+Type = Literal["new", "update", "end", "genai"]  # genai: a language model's words on a review, after its end
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=253_370_000_000.0)]  # Unix
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`kinds`: which label is which of our kinds (else object_detected); `severity`: of tracked objects."""
+    """`kinds`: which label is which of our kinds (else object_detected); `severity`: of tracked objects.
+
+    `speed`: Frigate's `unit_system`, for the speeds that zones with distances give: messages do not say it.
+    """
 
     kinds: dict[str, IncidentKind] = {}
     severity: Severity = "info"
+    speed: Literal["kph", "mph"] = "kph"
 
 
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +51,8 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     score: float = 0.0
     box: tuple[float, float, float, float] | None = None
     false_positive: bool = False
+    stationary: bool = False
+    average_estimated_speed: float | None = None  # 0: not known
     current_zones: tuple[str, ...] = ()
     entered_zones: tuple[str, ...] = ()
 
@@ -99,7 +109,7 @@ def reader(options: Options) -> Read:
 
 def _tracked(topic: str, event: Event, options: Options) -> Told | None:
     tracked = event.after
-    if tracked.false_positive:
+    if tracked.false_positive or event.type not in STATES:
         return None
     lasted = max(0.0, tracked.frame_time - tracked.start_time)
     facts: dict[str, object] = {
@@ -109,12 +119,23 @@ def _tracked(topic: str, event: Event, options: Options) -> Told | None:
         "rev": LAST_REVISION if event.type == "end" else 1 + min(round(lasted * 1000), LAST_REVISION - 2),
         "confidence": tracked.score if tracked.top_score is None else tracked.top_score,
         "place": {"box": tracked.box} if tracked.box else {},
-        "why": {"class": tracked.label, "seconds": round(lasted, 3)},
+        "why": _why(tracked, lasted, options),
     }
     return _told(topic, event.type, tracked, facts, tracked.current_zones or tracked.entered_zones[-1:])
 
 
-def _reviewed(topic: str, event: ReviewEvent, options: Options) -> Told:
+def _why(tracked: Tracked, lasted: float, options: Options) -> dict[str, float | str]:
+    why: dict[str, float | str] = {"class": tracked.label, "seconds": round(lasted, 3)}
+    if tracked.average_estimated_speed and tracked.average_estimated_speed > 0:
+        why["speed_mps"] = round(tracked.average_estimated_speed * SPEED_UNITS[options.speed], 2)
+    if tracked.stationary:
+        why["motion"] = "stationary"
+    return why
+
+
+def _reviewed(topic: str, event: ReviewEvent, options: Options) -> Told | None:
+    if event.type not in STATES:
+        return None
     review, data = event.after, event.after.data
     grown = len(data.detections) + len(data.objects) + len(data.zones) + len(data.audio)
     labels = [label.removesuffix("-verified") for label in data.objects]

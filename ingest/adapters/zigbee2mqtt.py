@@ -1,4 +1,7 @@
-"""Zigbee2MQTT: `zigbee2mqtt/<friendly name>`, a JSON object of what the device exposes."""
+"""Zigbee2MQTT: `zigbee2mqtt/<friendly name>`, a JSON object of what the device exposes.
+
+Values stay as its exposes define them: `contact` is true where a door is closed, `linkquality` goes from 0 to 255.
+"""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +16,8 @@ from ingest.adapters.told import Read, Told, json_object
 COMMANDS: Final = frozenset({"set", "get"})
 UNITS: Final = {
     "temperature": "Cel", "local_temperature": "Cel", "device_temperature": "Cel", "humidity": "%",
-    "soil_moisture": "%", "pressure": "hPa", "battery": "%", "illuminance": "lx", "co2": "[ppm]", "pm25": "ug/m3",
+    "soil_moisture": "%", "pressure": "hPa", "battery": "%", "illuminance": "lx", "illuminance_lux": "lx",
+    "co2": "[ppm]", "pm25": "ug/m3",
     "power": "W", "energy": "kW.h", "current": "A",
 }  # fmt: skip
 """Units that Zigbee2MQTT's exposes list for these names; `voltage` is left out: mV of a battery, V of a plug."""
@@ -38,6 +42,8 @@ def reader(options: Options) -> Read:
         if device and last == "availability":
             return Told(device, [Reading("availability", None, _state(payload))])
         found = json_object(payload)
+        if isinstance(found.get("device"), dict):
+            del found["device"]  # `include_device_information`: about the device, in each of its messages
         at = _time(found.pop("last_seen", None))
         return Told(name, readings_of(found, at, units=UNITS))
 

@@ -21,17 +21,18 @@ from ingest.item import Arrival, Item
 TOPICS = {
     "senml": ["senml/d/pack"],
     "sparkplug": ["spBv1.0/g/NBIRTH/n", "spBv1.0/g/NDATA/n", "spBv1.0/g/DBIRTH/n/d", "spBv1.0/g/NDEATH/n"],
-    "chirpstack": ["application/a/device/d/event/up", "application/a/device/d/event/status"],
+    "chirpstack": ["application/a/device/d/event/up", "application/a/device/d/event/location"],
     "zigbee2mqtt": ["zigbee2mqtt/lamp", "zigbee2mqtt/lamp/availability", "zigbee2mqtt/"],
-    "tasmota": ["tele/plug/SENSOR", "tele/plug/STATE", "tele/plug/LWT", "tele/SENSOR"],
+    "tasmota": ["tele/plug/SENSOR", "tele/plug/STATE", "tele/plug/LWT", "tele/SENSOR", "stat/plug/STATUS8"],
     "frigate": ["frigate/events", "frigate/reviews"],
-    "sensorthings": ["v1.1/Datastreams(1)/Observations"],
+    "sensorthings": ["v1.1/Datastreams(1)/Observations", "v1.1/Observations"],
 }
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 OBJECTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
 KEYS = st.sampled_from([
     "last_seen", "Time", "time", "deviceInfo", "devEui", "object", "data", "rxInfo", "type", "after", "id", "camera",
     "start_time", "frame_time", "label", "severity", "result", "phenomenonTime", "n", "v", "t", "bn", "state",
+    "s", "bs", "u", "StatusSNS", "Epoch", "location", "resultQuality", "Datastream",
 ])  # fmt: skip
 JSON = st.dictionaries(KEYS, OBJECTS).map(lambda found: json.dumps(found).encode())
 PAYLOADS = st.binary(max_size=200) | JSON | OBJECTS.map(lambda found: json.dumps(found).encode())

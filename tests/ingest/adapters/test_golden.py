@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from events.incident import Incident
@@ -86,6 +87,24 @@ def test_what_frigate_tells_of_one_object_is_one_incident_whose_end_is_its_last_
     assert isinstance(second, Incident)
     assert first.id == second.id
     assert first.rev > second.rev
+
+
+@pytest.mark.parametrize(("system", "metres_per_second"), [("kph", 3.98), ("mph", 6.4)])
+def test_a_speed_is_in_the_unit_that_frigate_is_set_to(system: str, metres_per_second: float) -> None:
+    listed = {"name": "f", "format": "frigate", "topics": ["frigate/#"], "options": {"speed": system}}
+    row = rows("frigate")[6]
+    item = adapt(Arrival(topic=row["topic"], payload=payload_of(row), at=0.0), open_adapters([listed]))
+    assert item is not None
+    assert isinstance(item.body, Incident)
+    assert item.body.why["speed_mps"] == metres_per_second
+
+
+def test_whom_frigate_recognized_goes_nowhere() -> None:
+    (frigate,) = open_adapters([{"name": "f", "format": "frigate", "topics": ["frigate/#"]}])
+    for row in rows("frigate"):
+        item = adapt(Arrival(topic=row["topic"], payload=payload_of(row), at=0.0), [frigate])
+        said = b"" if item is None else msgspec.json.encode(item.body)
+        assert not any(secret in said for secret in (b"John Smith", b"ABC12345", b"123ABC", b"Bob"))
 
 
 def test_a_label_may_be_one_of_our_kinds() -> None:
