@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime
 
 from console.api.access import Parts, SignedIn, may_act, who_asks
 from console.reports import DEVICE, LONGEST, Service, make_report, services, store_report
@@ -18,6 +19,7 @@ from storage.alerts import Alert
 
 router: Final = APIRouter(prefix="/api/open311/v2", tags=["open311"])
 CLOSED: Final = frozenset({"resolved", "false_alarm"})
+NEWEST: Final = 1000  # GeoReport: a query looks at no more
 
 
 @router.get("/services.json", summary="What can be reported")
@@ -69,25 +71,41 @@ def report(
 
 @router.get("/requests.json", summary="What was reported, newest first")
 def requests(
-    _user: SignedIn, console: Parts, page_size: Annotated[int, Query(ge=1, le=1000)] = 100
+    _user: SignedIn,
+    console: Parts,
+    service_request_id: str = "",
+    service_code: str = "",
+    status: str = "",
+    start_date: AwareDatetime | None = None,
+    end_date: AwareDatetime | None = None,
+    page_size: Annotated[int, Query(ge=1, le=NEWEST)] = 100,
 ) -> list[dict[str, Any]]:
-    """Return at most `page_size` reports with their status."""
+    """Return at most `page_size` of the newest thousand reports until `end_date`; ids, codes and statuses by commas."""
+    asked = alerts.AlertFilter(kind="citizen_report", device=DEVICE, before=end_date)
     with console.database.connection() as conn:
-        found = alerts.list_alerts(conn, alerts.AlertFilter(kind="citizen_report", device=DEVICE), page_size)
+        found = alerts.list_alerts(conn, asked, NEWEST)
         offered = services(conn)
-    return [_said(alert, offered) for alert in found]
+    said = [_said(alert, offered) for alert in found if start_date is None or alert.received >= start_date]
+    for key, listed in (
+        ("service_request_id", service_request_id),
+        ("service_code", service_code),
+        ("status", status),
+    ):
+        wanted = {part.strip() for part in listed.split(",")}
+        said = [one for one in said if not listed or one[key] in wanted]
+    return said[:page_size]
 
 
-@router.get("/requests/{request_id}.json", summary="One report")
-def one_request(request_id: str, _user: SignedIn, console: Parts) -> list[dict[str, Any]]:
+@router.get("/requests/{request_id}.json", summary="One report", response_model=None)
+def one_request(request_id: str, _user: SignedIn, console: Parts) -> list[dict[str, Any]] | JSONResponse:
     """Return the report in a list of one, as GeoReport wants it."""
     with console.database.connection() as conn:
         try:
             alert, offered = alerts.one_alert(conn, request_id), services(conn)
-        except alerts.UnknownIncidentError as error:
-            raise HTTPException(404, f"no report has the id {request_id[:40]}") from error
+        except alerts.UnknownIncidentError:
+            return _refused(404, f"no report has the service_request_id {request_id[:40]}")
     if alert.kind != "citizen_report":
-        raise HTTPException(404, f"{request_id[:40]} is no citizen's report")
+        return _refused(404, f"{request_id[:40]} is no citizen's report")
     return [_said(alert, offered)]
 
 

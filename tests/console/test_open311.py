@@ -63,6 +63,34 @@ def test_its_status_follows_what_the_operators_do(api: httpx.Client) -> None:
     assert after["service_request_id"] in [one["service_request_id"] for one in api.get(REQUESTS).json()]
 
 
+def test_reports_can_be_asked_for_by_id_service_status_and_time(api: httpx.Client) -> None:
+    ids = [
+        api.post(REQUESTS, data=FORM | {"service_code": code}).json()[0]["service_request_id"]
+        for code in ("flooding", "accident", "flooding")
+    ]
+    api.post(f"/api/incidents/{ids[0]}/actions", json={"action": "resolve"}).raise_for_status()
+    both = ",".join(ids)
+
+    def asked(**parameters: str) -> list[str]:
+        answer = api.get(REQUESTS, params={"service_request_id": both} | parameters).raise_for_status()
+        return [one["service_request_id"] for one in answer.json()]
+
+    assert asked() == ids[::-1]
+    assert asked(service_code="flooding") == [ids[2], ids[0]]
+    assert asked(service_code="flooding", status="open") == [ids[2]]
+    assert asked(status="open,closed", page_size="2") == [ids[2], ids[1]]
+    assert asked(start_date="2100-01-01T00:00:00Z") == asked(end_date="2000-01-01T00:00:00Z") == []
+    assert api.get(REQUESTS, params={"start_date": "2100-01-01T00:00:00"}).status_code == 422  # no zone
+
+
+def test_a_report_that_is_not_there_is_told_in_georeport_s_words(api: httpx.Client) -> None:
+    answer = api.get("/api/open311/v2/requests/01ARZ3NDEKTSV4RRFFQ69G5FAV.json")
+    assert answer.status_code == 404
+    (error,) = answer.json()
+    assert error["code"] == 404
+    assert "no report has the service_request_id" in error["description"]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
