@@ -13,25 +13,15 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, routine
 
 
 @dag(
     schedule=CronTriggerTimetable(
         "2,17,32,47 * * * *", timezone="UTC", interval=timedelta(minutes=15), run_immediately=True
     ),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(seconds=20),
-        "execution_timeout": timedelta(hours=2),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(minutes=30)),
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=2), due=timedelta(minutes=30), retry_delay=timedelta(seconds=20)),
 )
 def aggregates() -> None:
     """Shape: 15 minutes, then hours, then days."""
@@ -41,12 +31,9 @@ def aggregates() -> None:
         def buckets(
             level: str, data_interval_start: datetime | None = None, data_interval_end: datetime | None = None
         ) -> dict[str, int]:
-            from airflow.providers.postgres.hooks.postgres import PostgresHook
-
             from storage.aggregates import aggregate_interval
 
-            with PostgresHook("ngatu").get_conn() as conn:
-                conn.autocommit = True
+            with database() as conn:
                 return asdict(aggregate_interval(conn, level, data_interval_start, data_interval_end))
 
         return buckets(level)

@@ -13,41 +13,28 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, routine
 
 
 @dag(
     schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(hours=12),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(hours=13)),
     params={
         "start": Param(type="string", format="date-time", description="from here; with a time zone"),
         "end": Param(type="string", format="date-time", description="up to here, not included"),
     },
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=12), due=timedelta(hours=13), retries=2),
 )
 def backfill() -> None:
     """Shape: one task."""
 
     @task(outlets=[Asset("ngatu://aggregates/backfill")])
     def compute(params: dict[str, Any] | None = None) -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from storage.aggregates import backfill as compute_again
 
         assert params is not None
         start, end = (datetime.fromisoformat(params[name]) for name in ("start", "end"))
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return asdict(compute_again(conn, start, end))
 
     compute()

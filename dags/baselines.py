@@ -11,43 +11,30 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Asset, Param, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, every_hour, routine
 
 
 @dag(
-    schedule=CronTriggerTimetable("7 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(hours=2),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(hours=2)),
+    schedule=every_hour(7),
     params={
         "start": Param(None, type=["null", "string"], format="date", description="first day; empty: what is due"),
         "end": Param(None, type=["null", "string"], format="date", description="last day"),
     },
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=2), due=timedelta(hours=2)),
 )
 def baselines() -> None:
     """Shape: one task."""
 
     @task(inlets=[Asset("ngatu://aggregates/1h")], outlets=[Asset("ngatu://deviations")])
     def compare(params: dict[str, Any] | None = None, data_interval_end: datetime | None = None) -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from dags.baseline.days import compare_day, compare_due_days
         from storage.aggregates import Done
 
         asked = params or {}
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             if not asked.get("start"):
                 return asdict(compare_due_days(conn, now=data_interval_end or datetime.now(UTC)))
             first = date.fromisoformat(asked["start"])

@@ -12,35 +12,22 @@ from datetime import timedelta
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, routine
 
 
 @dag(
     schedule=CronTriggerTimetable("* * * * *", timezone="UTC", interval=timedelta(minutes=1), run_immediately=True),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(seconds=10),
-        "execution_timeout": timedelta(hours=2),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(minutes=15)),
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=2), due=timedelta(minutes=15), retries=2, retry_delay=timedelta(seconds=10)),
 )
 def late() -> None:
     """Shape: one task."""
 
     @task(outlets=[Asset("ngatu://aggregates/late")])
     def recompute() -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from storage.aggregates import recompute_late
 
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return asdict(recompute_late(conn))
 
     recompute()

@@ -11,39 +11,27 @@ The task returns how many days were issued, and rows.
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+from airflow.sdk import Asset, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, every_hour, routine
 
 
 @dag(
-    schedule=CronTriggerTimetable("20 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(hours=1),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(minutes=50)),
+    schedule=every_hour(20),
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=1), due=timedelta(minutes=50)),
 )
 def publication() -> None:
     """Shape: one task."""
 
     @task(inlets=[Asset("ngatu://quality/1d")], outlets=[Asset("ngatu://open-data")])
     def publish() -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
         from airflow.sdk import Variable
 
         from storage.publish import publish_due_days
 
         folder = Path(Variable.get("ngatu_open_data", default=None) or Path.home() / "open-data")
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return publish_due_days(conn, folder)
 
     publish()

@@ -9,37 +9,24 @@ The task returns values read, scores written, and scores that changed.
 from dataclasses import asdict
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, dag, task
+from airflow.sdk import Asset, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, every_hour, routine
 
 
 @dag(
-    schedule=CronTriggerTimetable("10 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(hours=1),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(minutes=50)),
+    schedule=every_hour(10),
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=1), due=timedelta(minutes=50)),
 )
 def quality() -> None:
     """Shape: one task."""
 
     @task(inlets=[Asset("ngatu://aggregates/1d")], outlets=[Asset("ngatu://quality/1d")])
     def score() -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from storage.quality import score_due_days
 
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return asdict(score_due_days(conn))
 
     score()

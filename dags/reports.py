@@ -1,6 +1,6 @@
 """Report each ward's week and month: an HTML page and a PDF, in Vietnamese and English.
 
-Runs each day and issues the weeks and months that are over and scored; those whose numbers were corrected since are
+Runs each hour and issues the weeks and months that are over and scored; those whose numbers were corrected since are
 issued again, with a higher revision, and the earlier issue stays. The same numbers never make a new issue.
 Started by hand with `start` and `end` (days), and a ward's code where only one is wanted, it makes the reports of every
 week and month that lies within again. The folder is the Airflow variable `ngatu_reports`, else `reports` beside the
@@ -14,30 +14,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, task
+from airflow.sdk import Asset, Param, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, every_hour, routine
 
 
 @dag(
-    schedule=CronTriggerTimetable("40 * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "execution_timeout": timedelta(hours=3),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(hours=3)),
+    schedule=every_hour(40),
     params={
         "start": Param(None, type=["null", "string"], format="date", description="first day; empty: what is due"),
         "end": Param(None, type=["null", "string"], format="date", description="last day"),
         "ward": Param(None, type=["null", "string"], description="its code; empty: every ward with a device"),
     },
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=3), due=timedelta(hours=3)),
 )
 def reports() -> None:
     """Shape: one task."""
@@ -47,7 +37,6 @@ def reports() -> None:
         outlets=[Asset("ngatu://reports")],
     )
     def issue(params: dict[str, Any] | None = None) -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
         from airflow.sdk import Variable
 
         from dags.report.issue import issue_due, issue_range
@@ -55,8 +44,7 @@ def reports() -> None:
         open_data = Path(Variable.get("ngatu_open_data", default=None) or Path.home() / "open-data")
         folder = Path(Variable.get("ngatu_reports", default=None) or open_data.with_name("reports"))
         asked = params or {}
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             if not asked.get("start"):
                 return asdict(issue_due(conn, folder))
             first = date.fromisoformat(asked["start"])

@@ -14,45 +14,29 @@ from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from dags.alarm import due_within, failed
+from dags.routine import database, routine
 
 
 @dag(
     schedule=CronTriggerTimetable("40 18 * * *", timezone="UTC", interval=timedelta(days=1)),
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=5),
-        "execution_timeout": timedelta(hours=4),
-        "on_failure_callback": failed,
-    },
-    deadline=due_within(timedelta(hours=5)),
     doc_md=__doc__,
-    tags=["ngatu"],
+    **routine(limit=timedelta(hours=4), due=timedelta(hours=5), retry_delay=timedelta(minutes=5)),
 )
 def retention() -> None:
     """Shape: remove, then see to the database's own jobs."""
 
     @task
     def remove() -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from storage.retention import expire
 
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return asdict(expire(conn))
 
     @task
     def policies() -> dict[str, int]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
-
         from storage.retention import hand_over
 
-        with PostgresHook("ngatu").get_conn() as conn:
-            conn.autocommit = True
+        with database() as conn:
             return {"compressed": hand_over(conn)}
 
     remove() >> policies()
