@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from ngatu.city_lists import load_city
 from ngatu.process.guard import Guard
-from tests.servers import Broker, PostgresServer, WaitFor
+from ngatu.process.ports import free_port
+from ngatu.servers.mosquitto import BrokerSite
+from tests.servers import PostgresServer, WaitFor, running_broker
 from tests.storage.month_run import Month, load_month
 
 PUBLISHED_DAY = date(2026, 3, 2)
@@ -77,11 +80,16 @@ def incident(conn: psycopg.Connection, name: str, kind: str) -> None:
 def month(
     postgres_server: PostgresServer,
     template_db: str,
-    broker: Broker,
+    packages: Path,
+    server_folder: Path,
     guard: Guard,
     wait_for: WaitFor,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Month]:
-    """A month of a simulated city, stored, aggregated, scored and published, with everything broken on the way."""
-    with postgres_server.database(template_db) as dsn:
+    """A month of a simulated city, stored, aggregated, scored and published, with everything broken on the way.
+
+    Its broker is its own: what other tests' devices left retained would count as missing.
+    """
+    site = BrokerSite(packages=packages, folder=server_folder / "mosquitto-month", port=free_port())
+    with running_broker(site, guard) as broker, postgres_server.database(template_db) as dsn:
         yield load_month(dsn, broker, guard, wait_for, tmp_path_factory.mktemp("month"))
