@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from ngatu.home import CHECKOUT
+
+FRAME: Final = " ╭─╮│╰╯"  # that typer draws round its errors
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +25,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None  # the last thing that it said where it broke
 
 
-def run_all(names: Iterable[str], file: Path) -> list[Outcome]:
-    """Run each benchmark in a process of its own; write all outcomes to `file` as JSON, with machine and time."""
-    outcomes = [_run(name) for name in names]
+def run_all(verbs: Iterable[str], file: Path) -> list[Outcome]:
+    """Run each benchmark in a process of its own; write all outcomes to `file` as JSON, with machine and time.
+
+    Args:
+        verbs: of `ngatu bench`, with their options, separated by blanks.
+        file: is replaced.
+    """
+    outcomes = [_run(verb) for verb in verbs]
     report = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.platform()} {platform.machine()}",
@@ -44,9 +51,9 @@ def lines(outcome: Outcome) -> Iterator[str]:
             yield f"  {name:<34} {value:>14,.4g}"
 
 
-def _run(name: str) -> Outcome:
+def _run(verb: str) -> Outcome:
     done = subprocess.run(
-        [sys.executable, "-m", "ngatu", "bench", name, "--json"],
+        [sys.executable, "-m", "ngatu", "bench", *verb.split(), "--json"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -55,6 +62,6 @@ def _run(name: str) -> Outcome:
     try:
         figures = json.loads(done.stdout)
     except ValueError:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
-        return Outcome(name=name, met=False, figures={}, error=said[-1])
-    return Outcome(name=name, met=done.returncode == 0, figures=figures)
+        said = [line.strip(FRAME) for line in done.stderr.splitlines() if line.strip(FRAME)] or ["it said nothing"]
+        return Outcome(name=verb, met=False, figures={}, error=said[-1])
+    return Outcome(name=verb, met=done.returncode == 0, figures=figures)

@@ -1,5 +1,6 @@
 """What was measured, as it is printed."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -66,8 +67,15 @@ def headline(runs: list[Run]) -> dict[str, float]:
     to_copy = [r.ratio_to_copy for r in ours if r.readings_per_message >= MANY and r.ratio_to_copy is not None]
     to_null = [r.ratio_to_null_consumer for r in ours if r.readings_per_message == 1 and r.ratio_to_null_consumer]
     told = {"ratio_to_copy_at_100": to_copy, "ratio_to_null_consumer_at_1": to_null}
+    steady = [run for run in ours if run.ratio_to_copy is None and run.latency_p99_s is not None]
+    held = {
+        "readings_per_s": [run.readings_per_s for run in steady],
+        "latency_p99_s": [run.latency_p99_s or math.inf for run in steady],
+        "rss_growth_mb": [run.rss_mb - run.rss_began_mb for run in steady],
+    }
     return {
         **{name: min(ratios) for name, ratios in told.items() if ratios},
+        **{name: (min if name == "readings_per_s" else max)(values) for name, values in held.items() if values},
         "lost": sum(run.lost for run in runs),
         "doubled": sum(run.doubled for run in runs),
     }
