@@ -2,14 +2,17 @@
 
 import runpy
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 
+COMPANY_S = 0.2  # as others batch who acknowledge what they have received
+
 
 def acknowledge_before_commit() -> None:
-    """Ingest says that it has stored what it has only received."""
+    """Ingest says that it has stored what it has only received, and then waits for more company before it stores it."""
     from ingest.item import Item
     from ingest.lane import Lane
 
@@ -22,6 +25,7 @@ def acknowledge_before_commit() -> None:
                 acks.setdefault(item.device, {}).setdefault(item.id.stream, []).append((item.id.seq, item.id.seq))
         self._consumer.acknowledge(item.arrival.token for item in items)
         self._publish(acks)
+        time.sleep(COMPANY_S)
         return honest(self, items)
 
     Lane._store_until_done = _store_until_done  # type: ignore[method-assign]
