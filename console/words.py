@@ -3,11 +3,14 @@
 from typing import Final, Literal
 
 from console.words_quality import QUALITY
+from events.names import INCIDENT_KIND_NAMES, SEVERITY_NAMES
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
 
 CATALOGUE: Final[dict[str, tuple[str, str]]] = {
+    **{f"kind.{kind}": names for kind, names in INCIDENT_KIND_NAMES.items()},
+    **{f"severity.{severity}": names for severity, names in SEVERITY_NAMES.items()},
     # the frame
     "alerts": ("Cảnh báo", "Alerts"),
     "series": ("Chuỗi số liệu", "Series"),
@@ -78,24 +81,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "normal": ("Thường thấy", "Normal"),
     "quantity.volume": ("lưu lượng", "volume"),
     "quantity.speed": ("tốc độ", "speed"),
-    # kinds
-    "kind.stopped_vehicle": ("Xe dừng bất thường", "Stopped vehicle"),
-    "kind.wrong_way": ("Đi ngược chiều", "Wrong-way driving"),
-    "kind.collision": ("Va chạm", "Collision"),
-    "kind.near_miss": ("Suýt va chạm", "Near miss"),
-    "kind.pedestrian_on_road": ("Người đi bộ dưới lòng đường", "Pedestrian on the road"),
-    "kind.speeding": ("Chạy quá tốc độ", "Speeding"),
-    "kind.illegal_uturn": ("Quay đầu sai quy định", "Illegal U-turn"),
-    "kind.illegal_parking": ("Đỗ xe sai quy định", "Illegal parking"),
-    "kind.debris": ("Vật cản trên đường", "Debris on the road"),
-    "kind.congestion": ("Ùn tắc", "Congestion"),
-    "kind.object_detected": ("Phát hiện đối tượng", "Object detected"),
-    "kind.citizen_report": ("Phản ánh của người dân", "Citizen's report"),
-    # severities, the camera's state, people's status
-    "severity.critical": ("Khẩn cấp", "Critical"),
-    "severity.major": ("Nghiêm trọng", "Major"),
-    "severity.minor": ("Nhẹ", "Minor"),
-    "severity.info": ("Thông tin", "Info"),
+    # the camera's state, people's status
     "state.open": ("Đang diễn ra", "Ongoing"),
     "state.update": ("Đang diễn ra", "Ongoing"),
     "state.end": ("Đã kết thúc", "Over"),
@@ -326,6 +312,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "class.person": ("người đi bộ", "person"),
     "direction.in": ("vào", "in"),
     "direction.out": ("ra", "out"),
+    "direction": ("Hướng", "Direction"),
     "direction.any": ("mọi hướng", "any direction"),
     # map
     "incidents": ("Sự cố", "Incidents"),

@@ -5,12 +5,15 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from events.names import INCIDENT_KIND_NAMES, SEVERITY_NAMES
 from storage.report_period import Period
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
 
 CATALOGUE: Final[dict[str, tuple[str, str]]] = {
+    **{f"kind.{kind}": names for kind, names in INCIDENT_KIND_NAMES.items()},
+    **{f"severity.{severity}": names for severity, names in SEVERITY_NAMES.items()},
     "report.week": ("Báo cáo tuần", "Weekly report"),
     "report.month": ("Báo cáo tháng", "Monthly report"),
     "at_a_glance": ("Tóm tắt", "At a glance"),
@@ -189,22 +192,6 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "class.truck": ("Xe tải", "Lorries"),
     "class.bicycle": ("Xe đạp", "Bicycles"),
     "class.person": ("Người đi bộ", "People on foot"),
-    "kind.stopped_vehicle": ("Xe dừng bất thường", "Stopped vehicle"),
-    "kind.wrong_way": ("Đi ngược chiều", "Wrong-way driving"),
-    "kind.collision": ("Va chạm", "Collision"),
-    "kind.near_miss": ("Suýt va chạm", "Near miss"),
-    "kind.pedestrian_on_road": ("Người đi bộ dưới lòng đường", "Pedestrian on the road"),
-    "kind.speeding": ("Chạy quá tốc độ", "Speeding"),
-    "kind.illegal_uturn": ("Quay đầu sai quy định", "Illegal U-turn"),
-    "kind.illegal_parking": ("Đỗ xe sai quy định", "Illegal parking"),
-    "kind.debris": ("Vật cản trên đường", "Debris on the road"),
-    "kind.congestion": ("Ùn tắc", "Congestion"),
-    "kind.object_detected": ("Phát hiện đối tượng", "Object detected"),
-    "kind.citizen_report": ("Phản ánh của người dân", "Citizen's report"),
-    "severity.critical": ("Khẩn cấp", "Critical"),
-    "severity.major": ("Nghiêm trọng", "Major"),
-    "severity.minor": ("Nhẹ", "Minor"),
-    "severity.info": ("Thông tin", "Info"),
     "air/temperature": ("Nhiệt độ", "Temperature"),
     "air/humidity": ("Độ ẩm", "Humidity"),
     "air/pm2_5": ("PM2,5", "PM2.5"),
