@@ -68,6 +68,8 @@ MEASURE: Final = """
     ), eye AS (
         SELECT d.id AS device_id, avg(coalesce((c ->> 'calibrated')::boolean, false)::int)::float8 AS calibrated
         FROM device d, jsonb_array_elements(d.about -> 'cameras') c GROUP BY 1
+    ), pace AS (
+        SELECT device_id, min(period_s) AS period_s FROM series WHERE declared AND period_s > 0 GROUP BY 1
     ), bad AS (
         SELECT device, count(*) AS n FROM rejected WHERE received >= %(lo)s AND received < %(hi)s GROUP BY 1
     ), lost AS (
@@ -85,14 +87,16 @@ MEASURE: Final = """
                THEN (coalesce(v.clean, 0) + coalesce(c.n, 0))::float8
                     / (coalesce(v.n, 0) + coalesce(c.n, 0) + coalesce(b.n, 0)) END AS clean,
            extract(epoch FROM %(hi)s - greatest(v.latest, c.latest))::float8 AS alive_s, v.delay_s,
+           pace.period_s,
            coalesce(l.missing, 0)::bigint AS missing, coalesce(l.explained, 0)::bigint AS explained
     FROM device d
     LEFT JOIN value v ON v.device_id = d.id LEFT JOIN misdated m ON m.device_id = d.id
     LEFT JOIN counted c ON c.device_id = d.id LEFT JOIN complete p ON p.device_id = d.id
-    LEFT JOIN eye e ON e.device_id = d.id
+    LEFT JOIN eye e ON e.device_id = d.id LEFT JOIN pace ON pace.device_id = d.id
     LEFT JOIN bad b ON b.device = d.name LEFT JOIN lost l ON l.device = d.name
     WHERE d.first_seen < %(hi)s OR v.n > 0 OR c.n > 0
 """
+PERIODS: Final = 1.5  # of its quickest series, for which a device may be silent where that is longer than `alive_s`
 KEPT: Final = (
     "correct", "complete", "clean", "calibrated", "alive_s", "delay_s", "n", "missing", "explained", "well", "reasons",
     "why",
@@ -163,6 +167,7 @@ def thresholds_of(conn: Connection[Any]) -> dict[str, float]:
 
 def judged(row: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str, Any]:
     """Words, score and reasons of one measured device."""
+    thresholds = {**thresholds, "alive_s": max(thresholds["alive_s"], PERIODS * (row["period_s"] or 0))}
     parts = [part for part in (row["correct_values"], row["trusted"]) if part is not None]
     words = {"correct": min(parts, default=None)} | {key: row[key] for key in ("complete", "clean", "calibrated")}
     below = ratios_below(words, row["alive_s"], thresholds)

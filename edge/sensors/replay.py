@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from edge.sensors.sensor import Content, Made
@@ -41,6 +42,7 @@ class Recording:
     value: "array[float]"
     names: tuple[str, ...]
     units: tuple[str | None, ...]
+    periods: tuple[float | None, ...]  # of each series: the usual seconds between two readings; None: it has one only
     span: float  # seconds after which it begins again: whole weeks or days
 
 
@@ -100,6 +102,7 @@ def _recording(
         value=array("d", [row[2] for row in kept]),
         names=names,
         units=units,
+        periods=tuple(_period([at for at, which, _ in kept if which == series]) for series in range(len(names))),
         span=span,
     )
 
@@ -113,6 +116,10 @@ def _step(rows: list[tuple[float, int, float]]) -> float:
 def note_key(settings: Replay) -> str:
     """What a replay's progress is noted under."""
     return f"replay {settings.prefix or ''} {settings.file}"
+
+
+def _period(times: list[float]) -> float | None:
+    return median(later - earlier for earlier, later in pairwise(times)) if len(times) > 1 else None
 
 
 class ReplaySensor:
@@ -172,6 +179,7 @@ class ReplaySensor:
     def describe(self) -> tuple[Described, ...]:
         """Its series."""
         told = {sensor.name: sensor for sensor in self._settings.describe}
-        for name, unit in zip(self._recording.names, self._recording.units, strict=True):
-            told.setdefault(name, Described(name=name, unit=unit))
+        recording = self._recording
+        for name, unit, period in zip(recording.names, recording.units, recording.periods, strict=True):
+            told.setdefault(name, Described(name=name, unit=unit, period_s=period))
         return tuple(told.values())

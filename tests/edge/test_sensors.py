@@ -101,6 +101,11 @@ def test_a_replay_keeps_the_weekday_and_time_of_day(tmp_path: Path) -> None:
     assert max(r.at or 0 for r in found) <= now < max(r.at or 0 for r in found) + 3600
 
 
+def test_a_replay_declares_how_often_each_series_is_measured(tmp_path: Path) -> None:
+    sensor = ReplaySensor(Replay(file=replay_file(tmp_path, 8, step_s=900.0).name), tmp_path, None)
+    assert {series.period_s for series in sensor.describe()} == {900.0}
+
+
 def test_a_replay_goes_on_live_at_its_own_pace(tmp_path: Path) -> None:
     sensor = ReplaySensor(Replay(file=replay_file(tmp_path, 8).name, history_days=0), tmp_path, None)
     now = START.timestamp() + 1000 * 7 * DAY + 10

@@ -75,6 +75,22 @@ def test_a_device_that_sent_everything_is_well(conn: psycopg.Connection) -> None
     assert told.alive_s == 60
 
 
+@pytest.mark.parametrize(("last", "alive"), [("23:45", True), ("23:30", False)])
+def test_who_measures_each_quarter_of_an_hour_may_be_silent_as_long(
+    conn: psycopg.Connection, last: str, *, alive: bool
+) -> None:
+    made = series(conn, device(conn, "detector"), "volume")
+    conn.execute("UPDATE series SET period_s = 900 WHERE id = %s", (made,))
+    conn.execute(
+        "INSERT INTO reading (at, received, value, series_id)"
+        " SELECT t, t, 1, %s FROM generate_series(%s::timestamptz, %s, interval '15 min') t",
+        (made, LO, LO + timedelta(hours=int(last[:2]), minutes=int(last[3:]))),
+    )
+    told = scored(conn)["detector"]
+    assert told.well is alive
+    assert any(reason.startswith("alive:") for reason in told.reasons) is not alive
+
+
 @pytest.mark.parametrize(
     ("broken", "word", "reason"),
     [
