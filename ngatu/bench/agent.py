@@ -4,12 +4,10 @@ Everything is real and private: broker, database, ingest, agent, on this machine
 """
 
 import logging
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,19 +21,16 @@ from edge.outgoing import of_readings
 from events.reading import Reading
 from ngatu.alert_watch import AlertWatch
 from ngatu.bench.counting_relay import CountingRelay
-from ngatu.home import CHECKOUT, find_home
+from ngatu.bench.place import Place, servers
+from ngatu.home import CHECKOUT
 from ngatu.process.child import Child, ChildFailed, Program
-from ngatu.process.guard import Guard
-from ngatu.process.ports import free_port
-from ngatu.servers import mosquitto, postgres
-from ngatu.servers.packages import server_packages
-from storage.migrate import migrate
 
 log: Final = logging.getLogger(__name__)
 
 RATE: Final = 100  # readings a second, as many series
 WARM_S: Final = 8.0
 BUDGET: Final = 4_000_000_000
+COMMIT_EVERY: Final = 500  # messages
 STALLED_S: Final = 120.0
 
 
@@ -72,9 +67,9 @@ def measure(*, readings: int, seconds: float) -> Figures:
     Raises:
         ChildFailed: a server did not start, or the backlog stopped draining.
     """
-    with _servers() as (folder, guard, port), CountingRelay(port) as relay:
-        resident, cpu, wire = _cost(folder, guard, relay, seconds)
-        disk, rate, alert = _drain(folder, guard, port, readings)
+    with servers() as place, place.ingesting(place.database("ngatu"), 1), CountingRelay(place.mqtt_port) as relay:
+        resident, cpu, wire = _cost(place, relay, seconds)
+        disk, rate, alert = _drain(place, readings)
     return Figures(
         resident_mb=resident / 1e6,
         cpu_share=cpu,
@@ -86,10 +81,10 @@ def measure(*, readings: int, seconds: float) -> Figures:
     )
 
 
-def _cost(folder: Path, guard: Guard, relay: CountingRelay, seconds: float) -> tuple[int, float, float]:
+def _cost(place: Place, relay: CountingRelay, seconds: float) -> tuple[int, float, float]:
     """Resident bytes, share of a core, bytes on the wire for a reading."""
     sensors: list[dict[str, object]] = [{"kind": "generator", "rate": RATE, "series": RATE}]
-    with _agent(folder, "bench-cost", guard, relay.port, sensors) as child:
+    with _agent(place, "bench-cost", relay.port, sensors) as child:
         time.sleep(WARM_S)
         process = psutil.Process(child.pid)
         before, bytes_before, began = process.cpu_times(), relay.bytes, time.monotonic()
@@ -100,16 +95,16 @@ def _cost(folder: Path, guard: Guard, relay: CountingRelay, seconds: float) -> t
         return process.memory_info().rss, busy / took, wire
 
 
-def _drain(folder: Path, guard: Guard, port: int, readings: int) -> tuple[float, float, float]:
+def _drain(place: Place, readings: int) -> tuple[float, float, float]:
     """Bytes on disk for a reading, readings a second, the slowest alert in seconds."""
-    path = folder / "bench-drain" / "outbox.db"
+    path = place.folder / "bench-drain" / "outbox.db"
     disk = _fill(path, readings)
     log.info("filled readings=%d bytes_each=%.1f", readings, disk)
     sensors: list[dict[str, object]] = [
         {"kind": "generator", "rate": 1, "series": 1, "incidents_per_s": 2, "still_bytes": 50_000}
     ]
     began = time.monotonic()
-    with AlertWatch(port, "bench-drain") as alerts, _agent(folder, "bench-drain", guard, port, sensors):
+    with AlertWatch(place.mqtt_port, "bench-drain") as alerts, _agent(place, "bench-drain", place.mqtt_port, sensors):
         _wait_drained(path, readings)
         took = time.monotonic() - began
         if not alerts.stored:
@@ -140,52 +135,28 @@ def _fill(path: Path, readings: int) -> float:
             for which in range(count)
         ]
         outbox.put(of_readings(pack, "bench-drain"))
+        if second % COMMIT_EVERY == 0:
+            outbox.commit()  # an outage fills it no faster than the disk takes it
     outbox.close()
+    if lost := inspect(path, None).given_up:
+        raise ChildFailed(f"the outbox gave up {len(lost)} ranges while it was filled: take fewer --readings")
     return path.stat().st_size / readings
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[Path, Guard, int]]:
-    """Broker, database with the schema, and ingest; the broker's port."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ngatu-bench-agent-")))
-        folder.chmod(0o755)
-        guard = Guard()
-        stack.callback(guard.close)
-        packages = server_packages(find_home(os.environ))
-        cluster = postgres.Cluster(packages=packages, folder=folder / "postgres", port=free_port())
-        site = mosquitto.BrokerSite(packages=packages, folder=folder / "mosquitto", port=free_port())
-        postgres.initialise(cluster)
-        mosquitto.initialise(site)
-        for program, ready in ((postgres.program(cluster), cluster.ready), (mosquitto.program(site), site.answers)):
-            _started(stack, Child(program, guard)).wait_ready(ready, timeout=60)
-        dsn = postgres.ensure_database(cluster, "ngatu")
-        migrate(dsn)
-        environ = {"NGATU_DSN": dsn, "NGATU_MQTT_URL": f"mqtt://127.0.0.1:{site.port}"}
-        _started(stack, Child(_python("ingest", folder, environ=environ), guard))
-        yield folder, guard, site.port
-
-
-@contextmanager
-def _agent(folder: Path, device: str, guard: Guard, port: int, sensors: list[dict[str, object]]) -> Iterator[Child]:
+def _agent(place: Place, device: str, port: int, sensors: list[dict[str, object]]) -> Iterator[Child]:
     settings = {
         "device": device,
         "broker": {"url": f"mqtt://127.0.0.1:{port}"},
         "outbox": {"budget": BUDGET},
         "sensors": sensors,
     }
-    file = folder / f"{device}.yaml"
+    file = place.folder / f"{device}.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    with ExitStack() as stack:
-        yield _started(stack, Child(_python("edge", folder, str(file)), guard))
-
-
-def _python(module: str, folder: Path, *arguments: str, environ: dict[str, str] | None = None) -> Program:
-    command = (sys.executable, "-m", module, *arguments)
-    return Program(name=module, command=command, log=folder / f"{module}.log", environ=environ or {}, cwd=CHECKOUT)
-
-
-def _started(stack: ExitStack, child: Child) -> Child:
+    command, log_file = (sys.executable, "-m", "edge", str(file)), place.folder / f"{device}.log"
+    child = Child(Program(name="edge", command=command, log=log_file, cwd=CHECKOUT), place.guard)
     child.start()
-    stack.callback(child.stop)
-    return child
+    try:
+        yield child
+    finally:
+        child.stop()

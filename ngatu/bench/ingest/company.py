@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 
 from ngatu.bench.ingest.figures import Beside
-from ngatu.bench.ingest.place import Place
+from ngatu.bench.place import Place
 from ngatu.home import CHECKOUT
 from ngatu.passwords import Passwords
 from ngatu.process.child import Child, Program

@@ -14,8 +14,9 @@ from ngatu.bench.ingest.company import Company, asking, beside, company
 from ngatu.bench.ingest.figures import Run
 from ngatu.bench.ingest.load import STEP, Load
 from ngatu.bench.ingest.null_consumer import Duty
-from ngatu.bench.ingest.place import Place, busy, pipe, process, servers
+from ngatu.bench.ingest.process import pipe, process
 from ngatu.bench.ingest.publisher import Order, Sent
+from ngatu.bench.place import Place, busy, servers
 from storage.audit import count_readings
 from storage.connect import connect
 from storage.ledger import held

@@ -1,7 +1,6 @@
 """Where a benchmark happens: a private broker and database, and the processes that are measured."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
 
-import msgspec
 import psutil
 
 from ingest.settings import plans
@@ -63,7 +60,7 @@ class Place:
 def servers() -> Iterator[Place]:
     """Start broker and database in a folder that goes with them."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ngatu-bench-ingest-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ngatu-bench-")))
         folder.chmod(0o755)
         guard = Guard()
         stack.callback(guard.close)
@@ -87,25 +84,6 @@ def servers() -> Iterator[Place]:
             postgres_pid=pids[0],
             mosquitto_pid=pids[1],
         )
-
-
-@contextmanager
-def process(module: str, told: msgspec.Struct) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a process of this benchmark that reads `told` from its standard input."""
-    command = (sys.executable, "-m", f"ngatu.bench.ingest.{module}")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT) as child:
-        try:
-            pipe(child.stdin).write(msgspec.json.encode(told))
-            pipe(child.stdin).close()
-            yield child
-        finally:
-            child.terminate()
-
-
-def pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """Return a pipe that was asked for."""
-    assert stream is not None
-    return stream
 
 
 def busy(pid: int) -> float:
