@@ -1,10 +1,14 @@
+from datetime import UTC, datetime, timedelta
+
 import httpx
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from console.doors import Throttle, TooManyAttemptsError
+from storage import users
 from tests.console.conftest import PASSWORD, Site
 from tests.servers import WaitFor
 
@@ -121,6 +125,17 @@ def test_a_token_is_made_shown_once_used_by_a_program_and_ended(page: Page, site
     page.click("tbody button")
     expect(page.locator("tbody tr")).to_have_count(0)
     assert httpx.get(f"{site.url}/api/devices", headers=bearer).status_code == 401
+
+
+def test_nobody_ends_the_token_of_somebody_else(site: Site) -> None:
+    with psycopg.connect(site.dsn, autocommit=True) as conn:
+        users.add_key(conn, "tam", bytes(32), "token", datetime.now(UTC) + timedelta(days=1), "export")
+        (token,) = users.tokens_of(conn, "tam")
+        with httpx.Client(base_url=site.url) as browser:
+            browser.post("/login", data={"name": "lan", "password": PASSWORD})
+            browser.post(f"/account/tokens/{token.id}/end")
+        assert users.tokens_of(conn, "tam") == [token]
+        assert users.end_token(conn, "tam", token.id)
 
 
 def test_a_password_is_changed_by_who_knows_the_old_one_and_ends_all_sessions(site: Site) -> None:

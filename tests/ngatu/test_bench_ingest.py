@@ -11,7 +11,7 @@ import pytest
 
 from events.pack import decode_pack
 from ingest.mqtt.packets import Publish, read_packets
-from ngatu.bench.ingest.figures import Run, headline
+from ngatu.bench.ingest.figures import Beside, Run, headline
 from ngatu.bench.ingest.load import Load
 from ngatu.bench.ingest.measure import compare
 from ngatu.home import CHECKOUT
@@ -60,6 +60,18 @@ def test_a_rate_that_is_held_too_late_is_not_good(run: Run) -> None:
     held = msgspec.structs.replace(run, ratio_to_copy=None, ratio_to_null_consumer=None, latency_p99_s=0.4)
     assert held.good
     assert not msgspec.structs.replace(held, latency_p99_s=0.6).good
+
+
+def test_a_rate_that_is_held_while_the_console_refuses_is_not_good(run: Run) -> None:
+    beside = Beside(quarters=1, asked=9, refused=0, p50_s=0.1, p99_s=0.2)
+    held = msgspec.structs.replace(
+        run, ratio_to_copy=None, ratio_to_null_consumer=None, latency_p99_s=0.4, rss_mb=3, beside=beside
+    )
+    assert held.good
+    assert headline([held]) == {
+        "readings_per_s": 1, "latency_p99_s": 0.4, "rss_growth_mb": 2, "lost": 0, "doubled": 0
+    }  # fmt: skip
+    assert not msgspec.structs.replace(held, beside=msgspec.structs.replace(beside, refused=1)).good
 
 
 def test_the_worst_of_each_goal_is_the_headline(run: Run) -> None:
