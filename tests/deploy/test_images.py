@@ -82,11 +82,18 @@ def test_a_process_starts_with_the_rooms_and_packages_of_its_image_alone(
     assert done.returncode == 0, done.stderr
 
 
+def pinned(name: str) -> set[str]:
+    text = (compose.ROOT / "locks" / f"{name}.txt").read_text()
+    return set(re.findall(r"^([A-Za-z0-9._-]+==\S+)", text, re.MULTILINE))
+
+
 @pytest.mark.parametrize("name", [*PROCESS])
 def test_a_lock_pins_what_the_tests_ran_with(name: str) -> None:
-    pin = re.compile(r"^([A-Za-z0-9._-]+==\S+)", re.MULTILINE)
-    tested = set(pin.findall((compose.ROOT / "locks/dev.txt").read_text()))
-    assert set(pin.findall((compose.ROOT / "locks" / f"{name}.txt").read_text())) <= tested
+    assert pinned(name) <= pinned("dev")
+
+
+def test_the_tests_of_the_ultralytics_stack_find_all_that_other_tests_import() -> None:
+    assert pinned("dev") <= pinned("ultralytics")
 
 
 def test_an_edge_box_without_cameras_stays_small() -> None:
