@@ -41,12 +41,17 @@ class Line:
     """One camera's way from boxes to facts; all that it remembers is in this instance.
 
     The same scene and the same frames give the same facts, whatever the speed at which they come.
+
+    Args:
+        scene: the camera's.
+        model: what detected, for the record.
+        tracks: what makes tracks of boxes, where it is not the usual.
     """
 
-    def __init__(self, scene: Scene, *, model: str | None = None) -> None:
+    def __init__(self, scene: Scene, *, model: str | None = None, tracks: Tracks | None = None) -> None:
         self.scene = scene
         self._ignored = tuple(zone.image for zone in scene.of_kind("ignore"))
-        self._tracks = Tracks(scene)
+        self._tracks = tracks or Tracks(scene)
         self._standing = Standing(scene.of_kind("road", "lane_direction"))
         self._rules = rules_for(scene)
         self._book = Book(scene, model)

@@ -1,6 +1,7 @@
 """Boxes to tracks: a library tracker gives the numbers, a Kalman filter per track gives place and speed."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import numpy as np
 import supervision as sv
@@ -33,20 +34,42 @@ MEDIAN_OFF: Final = 0.6745  # standard deviations: half of what is normally dist
 JITTER_MEMORY: Final = 2000  # boxes over which the camera's own jitter is averaged
 
 
-class Tracks:
-    """All tracks of one camera; every number and filter lives in this instance."""
+class Numbering(Protocol):
+    """A library's tracker: it numbers the boxes of each frame in `tracker_id`, -1 where a box has no track."""
 
-    def __init__(self, scene: Scene) -> None:
+    def update(self, detections: sv.Detections, *, timestamp: float) -> sv.Detections:
+        """Take a frame in."""
+
+
+def byte_track(fps: float) -> Numbering:
+    """ByteTrack for boxes that wander."""
+    tracker: Numbering = ByteTrackTracker(
+        lost_track_buffer=round(COAST_S * 30),  # counted in frames at 30 a second, whatever the camera's rate
+        frame_rate=fps,
+        track_activation_threshold=CERTAIN,
+        high_conf_det_threshold=CERTAIN,
+        minimum_iou_threshold=LEAST_OVERLAP,
+        iou=BIoU(buffer_ratio=BUFFER),
+    )
+    return tracker
+
+
+class Tracks:
+    """All tracks of one camera; every number and filter lives in this instance.
+
+    Args:
+        scene: the camera's.
+        numbering: makes the library's tracker for a camera of so many frames a second.
+        by_road: whether numbers that jump on the road are corrected; else they are believed.
+    """
+
+    def __init__(
+        self, scene: Scene, *, numbering: Callable[[float], Numbering] = byte_track, by_road: bool = True
+    ) -> None:
         self._ground = scene.ground
         self._size = scene.width, scene.height
-        self._tracker = ByteTrackTracker(
-            lost_track_buffer=round(COAST_S * 30),  # counted in frames at 30 a second, whatever the camera's rate
-            frame_rate=scene.fps or USUAL_FPS,
-            track_activation_threshold=CERTAIN,
-            high_conf_det_threshold=CERTAIN,
-            minimum_iou_threshold=LEAST_OVERLAP,
-            iou=BIoU(buffer_ratio=BUFFER),
-        )
+        self._tracker = numbering(scene.fps or USUAL_FPS)
+        self._by_road = by_road
         self._tracks: list[Track] = []
         self._owner: dict[int, Track] = {}  # by the library's number
         self._count = 0
@@ -72,6 +95,10 @@ class Tracks:
         for track, error in zip(seen, np.sqrt(np.linalg.eigvalsh(noise)[:, -1]), strict=True):
             track.place_error = float(error) * track.scale
         return tuple(track for track, seen_whole in zip(seen, whole, strict=True) if seen_whole)
+
+    def seen_at(self, at: float) -> tuple[Track, ...]:
+        """All tracks seen in the frame of that time, those that the picture's edge cuts too."""
+        return tuple(track for track in self._tracks if track.seen == at)
 
     def _noise(self, boxes: Array, whole: Flags) -> Array:
         noise = kinematics.place_noise(boxes, self.jitter, self._unrest.pixels, self._ground)
@@ -121,7 +148,7 @@ class Tracks:
         index = {id(track): n for n, track in enumerate(self._tracks)}
         owned: list[Track | None] = [self._owner.get(number) for number in numbers]
         for row, track in enumerate(owned):
-            if track is not None and _jumps(off, row, index[id(track)]):
+            if self._by_road and track is not None and _jumps(off, row, index[id(track)]):
                 owned[row] = None
         taken = {id(track) for track in owned if track is not None}
         for row, box in enumerate(boxes):
@@ -140,7 +167,8 @@ class Tracks:
         fitting = [
             (float(sigmas2[row, n]), n)
             for n, track in enumerate(self._tracks)
-            if id(track) not in taken
+            if self._by_road
+            and id(track) not in taken
             and sigmas2[row, n] < kinematics.SURPRISE
             and metres[row, n] < STITCH_M
             and _alike(track, int(box[5]))
