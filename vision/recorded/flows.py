@@ -22,8 +22,21 @@ BESIDE_M: Final = 1.0  # who passes the middle just beside its lane counts there
 Flows: TypeAlias = Counter[tuple[str, str]]  # by zone and class group
 
 
+def read_mot(path: Path) -> Array:
+    """(n, 9) rows of a gzipped MOT file of true boxes: frame, number, x, y, width, height, 1, class, visible share.
+
+    Raises:
+        VisionError: the file can't be read.
+    """
+    try:
+        with gzip.open(path, "rt") as lines:
+            return np.array([line.split(",") for line in lines], float).reshape(-1, 9)
+    except (OSError, EOFError, ValueError) as error:
+        raise VisionError(f"{path}: {error}; a MOT file has frame,id,x,y,w,h,1,class,visible on each line") from error
+
+
 def true_flows(path: Path, scene: Scene) -> Flows:
-    """Crossings of each lane's middle in a MOT file of true boxes (frame,id,x,y,w,h,1,class,visible share).
+    """Crossings of each lane's middle in a MOT file of true boxes.
 
     Raises:
         VisionError: the file can't be read.
@@ -31,11 +44,7 @@ def true_flows(path: Path, scene: Scene) -> Flows:
     lanes = [zone for zone in scene.of_kind("lane_direction") if zone.world is not None]
     if scene.ground is None or not lanes:
         return Counter()
-    try:
-        with gzip.open(path, "rt") as lines:
-            rows = np.loadtxt(lines, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise VisionError(f"{path}: {error}; a MOT file has frame,id,x,y,w,h,1,class,visible on each line") from error
+    rows = read_mot(path)
     rows = rows[np.isin(rows[:, 7], list(COCO))]
     places = scene.ground.to_world(np.column_stack((rows[:, 2] + rows[:, 4] / 2, rows[:, 3] + rows[:, 5])))
     return Counter(

@@ -121,7 +121,7 @@ def write_run(
                         sight.setdefault(number, []).append(following)
                 seen = detector.see(following, exact)
                 if seen is not None:
-                    boxes.write(following, seen)
+                    boxes.write(following, seen, frame=frame)
                 following += 1 / fps
             before = after
     stage.finish()
