@@ -15,6 +15,7 @@ def _group() -> None:
     """Each verb takes --json, and exits 0 only when its goal is met."""
 
 
+APART = ("all", "trackers")  # trackers wants recorded runs, and an hour
 ALSO = (  # what other options of a verb measure
     "ingest --readings-per-message 100 --processes 2 --no-foreign",
     "ingest --readings-per-message 100 --steady 50000 --devices 500 --minutes 10",
@@ -29,7 +30,7 @@ def everything(
     from ngatu.bench.every import lines, run_all
 
     names = [str(verb.name or (verb.callback and verb.callback.__name__)) for verb in app.registered_commands]
-    outcomes = run_all([*(name.replace("_", "-") for name in names if name != "all"), *ALSO], file)
+    outcomes = run_all([*(name.replace("_", "-") for name in names if name not in APART), *ALSO], file)
     for outcome in outcomes:
         print(*lines(outcome), sep="\n")
     if not all(outcome.met for outcome in outcomes):
@@ -203,6 +204,30 @@ def vision(
         for name, value in asdict(figures).items():
             print(f"{name:>22}  {_readable(value)}")
     if not figures.good:
+        raise typer.Exit(1)
+
+
+@app.command()
+def trackers(
+    folders: Annotated[list[Path], typer.Argument(help="recorded runs with gt_mot.txt.gz, or folders of them")],
+    *,
+    tracker: Annotated[list[str] | None, typer.Option(help="only this one; may be given again")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="of each run, to compare with true boxes; all")] = None,
+    incidents: Annotated[bool, typer.Option(help="also replay each run to its end and score what is told")] = True,
+    processes: Annotated[int, typer.Option(min=1, help="side by side")] = 1,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """HOTA, IDF1 and incidents by tracker; exits 1 where another beats the one in use by all of them."""
+    from ngatu.bench.candidates import TRACKERS
+    from ngatu.bench.trackers import as_table, beaten_by, measure, report
+
+    names = tracker or list(TRACKERS)
+    if unknown := set(names) - set(TRACKERS):
+        raise typer.BadParameter(f"no tracker {min(unknown)!r}; there are {', '.join(TRACKERS)}")
+    rows = report(measure(folders, names, frames=frames, incidents=incidents, processes=processes))
+    better = beaten_by(rows)
+    print(json.dumps({"frames": frames, "rows": rows, "better": better}) if as_json else as_table(rows))
+    if better:
         raise typer.Exit(1)
 
 
