@@ -4,6 +4,7 @@ BIN := .venv/bin
 PREPARE := $(PYTHON) -m ngatu.prepare
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
+SIDE_BY_SIDE := --numprocesses=logical --maxprocesses=4 --dist=loadfile
 WISHES := $(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)") $(if $(SCENE),--scene "$(SCENE)")
 
 .PHONY: help demo smoke test test-ultralytics check bench lock wards clean python-found
@@ -22,7 +23,7 @@ smoke: python-found ## the demo, headless: waits for every stage, prints a table
 
 test: python-found ## all tests on real servers, started here; T="tests/edge -k outbox" for some
 	@$(PREPARE) python servers chromium
-	@$(BIN)/pytest -m "not ultralytics" $(T)
+	@$(BIN)/pytest -m "not ultralytics" $(or $(T),$(SIDE_BY_SIDE))
 
 test-ultralytics: python-found ## the tests of the ultralytics stack (6 GB, in an environment of its own)
 	@$(PREPARE) python servers ultralytics

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ngatu.home import find_home
@@ -20,6 +21,10 @@ from ngatu.process.ports import free_port
 from ngatu.servers import mosquitto
 from ngatu.servers.packages import server_packages
 from tests.servers import Broker, PostgresServer, WaitFor, running_broker, running_postgres
+
+# The same examples each time: a commit that is green stays green. `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("fixed", derandomize=True)
+settings.load_profile("fixed")
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
