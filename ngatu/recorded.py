@@ -6,6 +6,9 @@ from itertools import takewhile
 from pathlib import Path
 from threading import Event
 
+import cv2
+import numpy as np
+
 from events.evidence import Evidence
 from events.incident import Incident
 from events.traffic import TrafficMinute
@@ -13,11 +16,12 @@ from ngatu.home import find_home
 from vision.detection.detect import Detector, open_detector
 from vision.detection.models import find_model
 from vision.errors import SourceError
-from vision.frames.frame import Frame
 from vision.frames.source import open_source
 from vision.line import Told
 from vision.live.loop import LiveCamera, replay
-from vision.recorded.preview import Preview, write_preview
+from vision.recorded.film import write_preview
+from vision.recorded.preview import Preview, Shot, without_pictures
+from vision.recorded.recording import read_boxes
 from vision.road.scene import Scene, load_scene
 
 
@@ -59,23 +63,42 @@ def watch_video(
 
 
 def film_preview(
-    video: str, out: Path, *, camera: Path | None, model: str | None, threads: int, at: float, seconds: float
+    source: str,
+    out: Path,
+    *,
+    camera: Path | None,
+    recorded: bool = False,
+    model: str | None,
+    threads: int,
+    at: float,
+    seconds: float,
 ) -> int:
-    """Draw what the line sees into `out`; return how many frames it has.
+    """Draw what the line sees of a video, or of `recorded` boxes, into `out`; return how many frames it has.
 
     Raises:
-        VisionError: the model, the video or the camera file cannot be used; nothing lies at `at`.
+        VisionError: the model, the video, the boxes or the camera file cannot be used; nothing lies at `at`.
     """
-    stop = Event()
-    drawer = Preview(load_scene(camera) if camera else None, detector_for(model, threads))
+    scene = load_scene(camera) if camera else None
     wanted = 0.0 if out.suffix.lower() in {".jpg", ".jpeg", ".png"} else seconds
-
-    def until(frame: Frame) -> bool:
-        return frame.at <= at + wanted
-
-    frames = takewhile(until, open_source(video, live=False).frames(stop))
-    drawn = ((frame.at, image) for frame, image in drawer.draw(frames) if frame.at >= at or not wanted)
-    written = write_preview(drawn, out, last_only=wanted == 0)
+    if recorded:
+        if scene is None:
+            raise SourceError(f"{source}: boxes have no picture of their own: name the camera that they come from")
+        drawer, shots = Preview(scene), without_pictures(scene, read_boxes(Path(source)))
+    else:
+        detector = detector_for(model, threads)
+        drawer = Preview(scene, model=detector.info.name, classes=detector.info.classes)
+        shots = _detected(source, detector, scene)
+    until = takewhile(lambda shot: shot.at <= at + wanted, shots)
+    written = write_preview(drawer.draw(until, since=at if wanted else 0.0), out, last_only=wanted == 0)
     if not written:
-        raise SourceError(f"{video}: nothing lies {at:g} s into it")
+        raise SourceError(f"{source}: nothing lies {at:g} s into it")
     return written
+
+
+def _detected(video: str, detector: Detector, scene: Scene | None) -> Iterator[Shot]:
+    """Each picture of a video, in the scene's size, and its boxes."""
+    for frame in open_source(video, live=False).frames(Event()):
+        image = frame.image
+        if scene and frame.size != (scene.width, scene.height):
+            image = np.asarray(cv2.resize(image, (scene.width, scene.height)), np.uint8)
+        yield Shot(at=frame.at, picture=image, boxes=detector.detect([image])[0])

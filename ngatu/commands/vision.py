@@ -56,8 +56,9 @@ def replay(
 
 @app.command()
 def preview(
-    video: Annotated[str, typer.Option(help="a video file, a folder of pictures, or a stream's address")],
     out: Annotated[Path, typer.Option(help="where the film (.mp4) or the picture (.jpg, .png) goes")],
+    video: Annotated[str | None, typer.Option(help="a video file, a folder of pictures, or a stream's address")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="recorded boxes, .jsonl or .jsonl.gz, on an empty ground")] = None,
     camera: Annotated[Path | None, typer.Option(help="the camera file; without it, boxes only")] = None,
     model: Annotated[str | None, typer.Option(help=".onnx, OpenVINO folder, …")] = None,
     threads: Annotated[int, typer.Option(min=1, help="of the processor, for the model")] = 2,
@@ -67,7 +68,18 @@ def preview(
     """Show what the camera's line sees: boxes, tracks, speeds, zones, alerts."""
     from ngatu.recorded import film_preview
 
-    frames = film_preview(video, out, camera=camera, model=model, threads=threads, at=at, seconds=seconds)
+    if (boxes is None) == (video is None):
+        raise typer.BadParameter("give one of --boxes and --video")
+    frames = film_preview(
+        video or str(boxes),
+        out,
+        recorded=video is None,
+        camera=camera,
+        model=model,
+        threads=threads,
+        at=at,
+        seconds=seconds,
+    )
     print(f"{frames} frames in {out}")
 
 

@@ -1,139 +1,183 @@
 """What a camera's line sees, drawn on its pictures: for people who set a camera up."""
 
-import tempfile
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
-import av
-import cv2
 import numpy as np
 
-from events.incident import Incident
-from vision.detection.detect import Detector
-from vision.errors import VisionError
-from vision.frames.frame import Frame
+from events.incident import Incident, Severity
+from events.names import INCIDENT_KIND_NAMES
 from vision.frames.letterbox import Boxes, Image
 from vision.line import Line, Seen
-from vision.road.scene import Scene
+from vision.recorded.sketch import INK, Colour, Side, Sketch
+from vision.road.ground import Array
+from vision.road.scene import LINES, Scene, Zone
+from vision.road.zones import clip_to_picture
 
 WEAK: Final = 0.25  # boxes with a lower score are left out of the picture
-LINES: Final = frozenset({"gate", "stop_line"})
-WHITE: Final = (255, 255, 255)
-ALERT: Final = (60, 60, 255)  # BGR
-TRACK: Final = (80, 220, 80)
+NIGHT: Final = 40  # grey of the ground where there are boxes and no pictures
+TRACK: Final = (110, 230, 110)
 ZONES: Final = {
     "lane_direction": (220, 170, 60), "road": (220, 170, 60), "no_pedestrian": (60, 160, 240), "gate": (240, 80, 220),
-    "no_parking": (60, 60, 220), "no_stopping": (60, 60, 220), "stop_line": WHITE, "ignore": (90, 90, 90),
+    "no_parking": (80, 80, 230), "no_stopping": (80, 80, 230), "no_uturn": (200, 90, 160), "stop_line": INK,
+    "bus_stop": (120, 200, 200), "parking": (120, 200, 200), "crosswalk": INK, "ignore": (120, 120, 120),
 }  # fmt: skip
-ALERT_SECONDS: Final = 4.0  # for how long an alert stays written after its last revision
-MILLISECOND: Final = Fraction(1, 1000)
+SEVERITIES: Final[dict[Severity, Colour]] = {
+    "critical": (90, 90, 255), "major": (60, 160, 255), "minor": (90, 230, 255), "info": INK,
+}  # fmt: skip
+ENDED_S: Final = 4.0  # an alert stays written for so long after it has ended
+UNSEEN_S: Final = 1.0  # where nothing was seen for longer, the box is thin: it may have gone
+ARROW: Final = 0.12  # of the picture's height
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One picture and what a detector said of it."""
+
+    at: float  # seconds
+    picture: Image  # (h, w, 3) BGR
+    boxes: Boxes | Array  # (n, 6) x1 y1 x2 y2 score class, in the picture's pixels
+
+
+def without_pictures(scene: Scene, frames: Iterable[tuple[float, Array]]) -> Iterator[Shot]:
+    """Recorded boxes on an empty ground, as large as the camera's picture."""
+    ground = np.full((scene.height, scene.width, 3), NIGHT, np.uint8)
+    for at, boxes in frames:
+        yield Shot(at=at, picture=ground, boxes=boxes)
 
 
 class Preview:
     """Follows one camera and draws it. Without a scene, what was detected is drawn."""
 
-    def __init__(self, scene: Scene | None, detector: Detector) -> None:
-        self._detector = detector
-        self._scene = scene
-        self._line = Line(scene, model=detector.info.name) if scene else None
+    def __init__(self, scene: Scene | None, *, model: str | None = None, classes: tuple[str, ...] = ()) -> None:
+        self._line = Line(scene, model=model) if scene else None
+        self._classes = classes
         self._alerts: dict[str, Incident] = {}
+        self._where: dict[str, tuple[float, Side]] = {}  # by incident: when and where its vehicles were last seen
 
-    def draw(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Image]]:
-        """Each frame with a drawn copy of its picture, in the scene's size."""
-        for frame in frames:
-            image = np.ascontiguousarray(frame.image).copy()
-            if self._scene and frame.size != (self._scene.width, self._scene.height):
-                image = np.asarray(cv2.resize(image, (self._scene.width, self._scene.height)), np.uint8)
-            boxes = self._detector.detect([image])[0]
-            if self._line:
-                for fact in self._line.step(frame.at, boxes.astype(np.float64), image):
-                    if isinstance(fact, Incident):
-                        self._alerts[fact.id] = fact
-                self._draw_line(image, frame.at)
-            else:
-                _draw_boxes(image, boxes, self._detector.info.classes)
-            _write(image, f"{frame.at:.1f} s", (8, 18), WHITE)
-            yield frame, image
-
-    def _draw_line(self, image: Image, at: float) -> None:
-        assert self._line is not None
-        for zone in self._line.scene.zones:
-            points = zone.image.round().astype(np.int32)
-            colour = ZONES.get(zone.kind, WHITE)
-            cv2.polylines(image, [points], zone.kind not in LINES, colour, 1, cv2.LINE_AA)
-            _write(image, zone.name, (int(points[:, 0].mean()), int(points[:, 1].mean())), colour)
-        for seen in self._line.tracks:
-            _draw_box(image, seen.box, _label(seen), TRACK)
-        row = 36
-        for alert in self._alerts.values():
-            if at - alert.at.timestamp() > ALERT_SECONDS:
+    def draw(self, shots: Iterable[Shot], since: float = 0.0) -> Iterator[tuple[float, Image]]:
+        """Each picture with what is known of it, from `since` on; the line follows from the first."""
+        for shot in shots:
+            self._follow(shot)
+            if shot.at < since:
                 continue
-            if alert.place.box and alert.state != "end":
-                _draw_box(image, alert.place.box, alert.kind, ALERT, 2)
-            _write(image, f"{alert.kind} {alert.state} {alert.confidence:.2f}", (8, row), ALERT)
-            row += 18
+            sketch = Sketch(shot.picture)
+            height = shot.picture.shape[0]
+            if self._line is None:
+                sketch.label(f"{shot.at:.1f} s", 0, height, must=True)
+                self._draw_boxes(sketch, shot.boxes)
+            else:
+                calibrated = "" if self._line.scene.ground else " · chưa hiệu chuẩn · not calibrated: no speeds"
+                sketch.label(f"{self._line.scene.name} · {shot.at:.1f} s{calibrated}", 0, height, must=True)
+                self._draw_line(sketch, self._line, shot.at)
+            yield shot.at, sketch.image
+
+    def _follow(self, shot: Shot) -> None:
+        if self._line is None:
+            return
+        for fact in self._line.step(shot.at, np.asarray(shot.boxes, np.float64), shot.picture):
+            if isinstance(fact, Incident):
+                self._alerts[fact.id] = fact
+        self._alerts = {
+            name: one
+            for name, one in self._alerts.items()
+            if one.state != "end" or shot.at - one.at.timestamp() <= ENDED_S
+        }
+        for name, one in self._alerts.items():
+            box = _box_of(one, self._line.tracks) or (None if one.tracks else one.place.box)
+            if box:
+                self._where[name] = shot.at, box
+
+    def _draw_line(self, sketch: Sketch, line: Line, at: float) -> None:
+        zones, tracks = line.scene.zones, sorted(line.tracks, key=lambda seen: -_height(seen.box))
+        for zone in zones:
+            _draw_zone(sketch, zone, line.scene)
+        for seen in tracks:
+            sketch.box(seen.box, TRACK)
+        for number, alert in enumerate(self._alerts.values()):
+            sketch.label(_told(alert), 0, (number + 1) * 1.4 * sketch.letter, SEVERITIES[alert.severity], must=True)
+            if alert.state != "end" and alert.id in self._where:
+                seen_at, box = self._where[alert.id]
+                sketch.box(box, SEVERITIES[alert.severity], thick=at - seen_at < UNSEEN_S)
+                sketch.label(" · ".join(INCIDENT_KIND_NAMES[alert.kind]), box[0], box[1], SEVERITIES[alert.severity])
+        for zone in zones:
+            _name_zone(sketch, zone, line.scene)
+        for seen in tracks:
+            sketch.label(_label(seen, sketch.letter), seen.box[0], seen.box[1], TRACK)
+
+    def _draw_boxes(self, sketch: Sketch, boxes: Boxes | Array) -> None:
+        for x1, y1, x2, y2, score, kind in boxes[boxes[:, 4] >= WEAK].tolist():
+            name = self._classes[int(kind)] if int(kind) < len(self._classes) else str(int(kind))
+            sketch.box((x1, y1, x2, y2), TRACK)
+            sketch.label(f"{name} {score:.2f}", x1, y1, TRACK)
 
 
-def _label(seen: Seen) -> str:
-    speed = "" if seen.speed_mps is None else f" {3.6 * seen.speed_mps:.0f} km/h"
-    return f"{seen.number} {seen.klass}{speed}"
+def _draw_zone(sketch: Sketch, zone: Zone, scene: Scene) -> None:
+    colour = ZONES.get(zone.kind, INK)
+    if zone.kind in LINES:
+        sketch.line(zone.image[0], zone.image[1], colour)
+        return
+    sketch.area(zone.image, colour)
+    if zone.direction is not None:
+        middle = _middle(zone, scene)
+        half = ARROW / 2 * scene.height * _ahead(middle, zone.direction, scene)
+        sketch.line(middle - half, middle + half, colour, arrow=True)
 
 
-def _draw_boxes(image: Image, boxes: Boxes, names: tuple[str, ...]) -> None:
-    for x1, y1, x2, y2, score, kind in boxes[boxes[:, 4] >= WEAK].tolist():
-        _draw_box(image, (x1, y1, x2, y2), f"{names[int(kind)]} {score:.2f}", TRACK)
+def _ahead(pixel: Array, direction: Array, scene: Scene) -> Array:
+    """(2,) unit vector in the picture of a direction on the scene's plane."""
+    if scene.ground is not None:
+        here = scene.ground.to_world(pixel[None])
+        direction = scene.ground.to_image(here + direction)[0] - pixel
+    unit: Array = direction / max(float(np.hypot(*direction)), 1e-9)
+    return unit
 
 
-def _draw_box(
-    image: Image, box: tuple[float, float, float, float], text: str, colour: tuple[int, int, int], width: int = 1
-) -> None:
-    x1, y1, x2, y2 = (round(side) for side in box)
-    cv2.rectangle(image, (x1, y1), (x2, y2), colour, width)
-    _write(image, text, (x1, max(10, y1 - 3)), colour)
+def _name_zone(sketch: Sketch, zone: Zone, scene: Scene) -> None:
+    x, y = _middle(zone, scene)
+    sketch.label(f"{zone.name} · {zone.kind.replace('_', ' ')}", x, y, ZONES.get(zone.kind, INK))
 
 
-def _write(image: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    for ink, width in (((0, 0, 0), 3), (colour, 1)):
-        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, ink, width, cv2.LINE_AA)
+def _middle(zone: Zone, scene: Scene) -> Array:
+    """(2,) the middle of what the picture shows of a zone."""
+    seen = zone.image if zone.kind in LINES else clip_to_picture(zone.image, scene.width, scene.height)
+    middle: Array = (seen.min(axis=0) + seen.max(axis=0)) / 2
+    return middle
 
 
-def write_preview(drawn: Iterable[tuple[float, Image]], out: Path, *, last_only: bool) -> int:
-    """Write (seconds, image) as a film, or the last as a picture; return how many frames went in.
-
-    Raises:
-        VisionError: the file cannot be written.
-    """
-    if last_only:
-        last: Image | None = None
-        for _, image in drawn:
-            last = image
-        if last is None:
-            return 0
-        if not cv2.imwrite(str(out), last):
-            raise VisionError(f"{out}: cannot be written")
-        return 1
-    with tempfile.NamedTemporaryFile(dir=out.parent, suffix=".mp4") as part:
-        written = _write_film(drawn, part.name)
-        out.write_bytes(Path(part.name).read_bytes())
-    return written
+def _box_of(alert: Incident, tracks: tuple[Seen, ...]) -> Side | None:
+    """What holds all of its vehicles, where they are seen."""
+    boxes = [seen.box for seen in tracks if seen.number in alert.tracks]
+    if not boxes:
+        return None
+    corners = np.array(boxes)
+    x1, y1, x2, y2 = (float(side) for side in (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0)))
+    return x1, y1, x2, y2
 
 
-def _write_film(drawn: Iterable[tuple[float, Image]], name: str) -> int:
-    written, first = 0, 0.0
-    with av.open(name, "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", 25, {"crf": "23", "preset": "veryfast"})
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = MILLISECOND
-        for at, image in drawn:
-            even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
-            if not written:
-                first, stream.width, stream.height = at, even.shape[1], even.shape[0]
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
-            picture.pts, picture.time_base = round((at - first) * 1000), MILLISECOND
-            container.mux(stream.encode(picture))
-            written += 1
-        if written:
-            container.mux(stream.encode(None))
-    return written
+def _told(alert: Incident) -> str:
+    names = " · ".join(INCIDENT_KIND_NAMES[alert.kind])
+    why = ", ".join(_fact(key, value) for key, value in alert.why.items())
+    ended = " · đã kết thúc · ended" if alert.state == "end" else ""
+    return f"{names} ({alert.confidence:.0%}): {why}{ended}"
+
+
+def _fact(key: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if key.endswith("_mps"):
+        return f"{key.removesuffix('_mps').replace('_', ' ')} {3.6 * value:.0f} km/h"
+    return f"{key.replace('_', ' ')} {value:g}"
+
+
+def _label(seen: Seen, letter: int) -> str:
+    """All that is known of a near one; of a small box its speed alone, or its number."""
+    speed = "" if seen.speed_mps is None else f"{3.6 * seen.speed_mps:.0f} km/h"
+    if _height(seen.box) > 3 * letter or not speed:
+        return f"{seen.number} {seen.klass} {speed}".rstrip()
+    return speed.removesuffix(" km/h")
+
+
+def _height(box: Side) -> float:
+    return box[3] - box[1]
