@@ -15,9 +15,13 @@ from storage.level import Level
 # and looks the series of each up by index. NaN is greater than any number.
 USABLE: Final = sql.SQL("r.quality & 2 <> 2 AND least(abs(r.value), 1e100) <> 1e100")
 
+# Both tables by name: through the view `any_reading`, TimescaleDB plans and locks every chunk there is.
 RANGE: Final = sql.SQL("""
     SELECT {start} AS bucket, r.series_id, r.value, r.quality
-    FROM any_reading r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}""")
+    FROM reading r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}
+    UNION ALL
+    SELECT {start}, r.series_id, r.value, r.quality
+    FROM foreign_reading r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}""")
 
 # OFFSET 0 keeps the planner from turning one index lookup a bucket into a scan of the chunk.
 LATE: Final = sql.SQL("""
@@ -25,7 +29,11 @@ LATE: Final = sql.SQL("""
     FROM (SELECT DISTINCT w.id, {start} AS bucket FROM late_work w
           WHERE w.source = 'reading' AND w.bucket >= %(lo)s AND w.bucket < %(hi)s) due
     CROSS JOIN LATERAL (
-        SELECT r.series_id, r.value, r.quality FROM any_reading r
+        SELECT r.series_id, r.value, r.quality FROM reading r
+        WHERE r.series_id = due.id AND r.at >= due.bucket AND r.at < {end} AND r.at >= %(from)s AND r.at < %(until)s
+              AND {usable}
+        UNION ALL
+        SELECT r.series_id, r.value, r.quality FROM foreign_reading r
         WHERE r.series_id = due.id AND r.at >= due.bucket AND r.at < {end} AND r.at >= %(from)s AND r.at < %(until)s
               AND {usable}
         OFFSET 0) r
