@@ -14,7 +14,7 @@ from vision.book import Book
 from vision.counts import Counts
 from vision.road.ground import Array
 from vision.road.scene import LINES, Scene
-from vision.road.zones import depth
+from vision.road.zones import Depths
 from vision.rules import rules_for
 from vision.rules.moment import Finding, Moment, Picture
 from vision.rules.queueing import note_held
@@ -53,6 +53,8 @@ class Line:
         self._ignored = tuple(zone.image for zone in scene.of_kind("ignore"))
         self._tracks = tracks or Tracks(scene)
         self._standing = Standing(scene.of_kind("road", "lane_direction"))
+        zones = [zone for zone in scene.zones if zone.kind not in LINES and zone.kind != "ignore"]
+        self._zones, self._depths = [zone.name for zone in zones], Depths([zone.judged for zone in zones])
         self._rules = rules_for(scene)
         self._book = Book(scene, model)
         self._counts = Counts(scene)
@@ -122,11 +124,9 @@ class Line:
         """Tell each track how deep it is in each zone."""
         if not tracks:
             return
-        places = np.array([track.place for track in tracks])
-        for zone in self.scene.zones:
-            if zone.kind not in LINES and zone.kind != "ignore":
-                for track, metres in zip(tracks, depth(places, zone.judged), strict=True):
-                    track.depths[zone.name] = float(metres)
+        depths = self._depths.of(np.array([track.place for track in tracks]))
+        for track, row in zip(tracks, depths.tolist(), strict=True):
+            track.depths = dict(zip(self._zones, row, strict=True))
 
     def _find(self, moment: Moment) -> Iterable[Finding]:
         if not self._well:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.vision.street import camera
 from vision.road.ground import Ground, fit_ground
-from vision.road.zones import area, clip_to_picture, convex_hull, depth, distance_to_path, inside
+from vision.road.zones import Depths, area, clip_to_picture, convex_hull, depth, distance_to_path, inside
 
 HEIGHTS = st.floats(3, 20)
 PITCHES = st.floats(5, 60)
@@ -35,6 +35,18 @@ def test_the_error_of_a_place_is_what_a_small_step_makes(height: float, pitch: f
     steps = pixel + 1e-3 * np.column_stack((np.cos(turn), np.sin(turn)))
     moved = np.linalg.norm(ground.to_world(steps) - ground.to_world(pixel[None]), axis=1).max() / 1e-3
     assert ground.sigma(pixel[None], 1.0)[0] == pytest.approx(moved, rel=0.01)
+
+
+@settings(deadline=None)
+@given(HEIGHTS, PITCHES, st.floats(0, 1280), st.floats(0.3, 1), st.floats(0, 6.3))
+def test_a_small_step_on_the_road_is_carried_back_to_pixels(
+    height: float, pitch: float, u: float, low: float, turn: float
+) -> None:
+    ground = plane(height, pitch)
+    pixel = np.array([u, 360 + 360 * low])
+    step = 1e-3 * np.array([np.cos(turn), np.sin(turn)])
+    before, after = ground.to_world(np.array([pixel, pixel + step]))
+    assert ground.pixels_down(*pixel, *(after - before)) == pytest.approx(step[1], abs=1e-5)
 
 
 def test_the_sky_is_nowhere() -> None:
@@ -73,6 +85,7 @@ POLYGONS = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=3,
 
 @settings(deadline=None)
 @given(POLYGONS)
+@example(np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 5e-324)]))  # an edge all but level: nothing overflows
 def test_a_hull_holds_its_points_and_is_no_smaller(points: np.ndarray) -> None:
     hull = convex_hull(points)
     if len(hull) < 3 or area(hull) < 1e-3:
@@ -89,6 +102,18 @@ def test_depth_is_the_distance_to_the_edge_with_a_sign(points: np.ndarray, x: fl
     edge = distance_to_path(point, np.vstack((points, points[:1])))
     assert abs(depth(point, points)[0]) == pytest.approx(edge[0])
     assert (depth(point, points)[0] > 0) == (bool(inside(point, points)[0]) and edge[0] > 0)
+
+
+@settings(deadline=None)
+@given(st.lists(POLYGONS, min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_depths_in_many_polygons_are_those_in_each(polygons: list[np.ndarray], seed: int) -> None:
+    points = np.random.default_rng(seed).uniform(-10, 110, (7, 2))
+    each = np.column_stack([depth(points, polygon) for polygon in polygons])
+    assert np.allclose(Depths(polygons).of(points), each, rtol=1e-12, atol=1e-12)
+
+
+def test_a_street_without_polygons_has_no_depths() -> None:
+    assert Depths([]).of(np.zeros((3, 2))).shape == (3, 0)
 
 
 def test_the_part_of_a_polygon_in_the_picture() -> None:

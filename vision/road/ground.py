@@ -1,5 +1,6 @@
 """The road as a plane: pixels to metres and back, and how far a pixel's error reaches on the ground."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -27,26 +28,36 @@ class Ground:
 
     def to_world(self, pixels: Array) -> Array:
         """(n, 2) pixels → (n, 2) metres; NaN on and above the horizon."""
-        x, y, w = _apply(self.matrix, pixels)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where((w > 0)[:, None], np.column_stack((x / w, y / w)), np.nan)
+        return _flat(*_apply(self.matrix, pixels))
 
     def to_image(self, metres: Array) -> Array:
         """(n, 2) metres → (n, 2) pixels; NaN behind the camera."""
-        x, y, w = _apply(self.inverse, metres)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where((w > 0)[:, None], np.column_stack((x / w, y / w)), np.nan)
+        return _flat(*_apply(self.inverse, metres))
 
     def jacobian(self, pixels: Array) -> Array:
         """(n, 2, 2): metres moved on the road for one pixel right (column 0) and down (column 1)."""
         x, y, w = _apply(self.matrix, pixels)
-        h = self.matrix
+        (xs, ys, ws), columns = self.matrix[:, :2], np.empty((len(pixels), 2, 2))
         with np.errstate(divide="ignore", invalid="ignore"):
-            rows = [
-                [(h[i, k] * w - value * h[2, k]) / w**2 for k in (0, 1)]
-                for i, value in ((0, x), (1, y))
-            ]  # fmt: skip
-        return np.array(rows).transpose(2, 0, 1)
+            columns[:, 0] = (xs - (x / w)[:, None] * ws) / w[:, None]
+            columns[:, 1] = (ys - (y / w)[:, None] * ws) / w[:, None]
+        return columns
+
+    def pixels_down(self, u: float, v: float, x: float, y: float) -> float:
+        """How many pixels down a small step (x, y) in metres leads from the pixel (u, v); NaN on the horizon."""
+        (h00, h01, h02), (h10, h11, h12), (h20, h21, h22) = self._rows
+        w = h20 * u + h21 * v + h22
+        if w == 0:
+            return math.nan
+        at_x, at_y = (h00 * u + h01 * v + h02) / w, (h10 * u + h11 * v + h12) / w
+        right_x, right_y = h00 - at_x * h20, h10 - at_y * h20  # the Jacobian's columns, times w
+        down_x, down_y = h01 - at_x * h21, h11 - at_y * h21
+        return w * (right_x * y - right_y * x) / (right_x * down_y - down_x * right_y)
+
+    @cached_property
+    def _rows(self) -> list[list[float]]:
+        rows: list[list[float]] = self.matrix.tolist()
+        return rows
 
     def sigma(self, pixels: Array, pixel_sigma: float) -> Array:
         """(n,) the largest standard deviation on the road, in metres, of a point seen within `pixel_sigma` pixels."""
@@ -95,6 +106,14 @@ def _apply(matrix: Array, points: Array) -> tuple[Array, Array, Array]:
     u, v = points[:, 0], points[:, 1]
     x, y, w = (row[0] * u + row[1] * v + row[2] for row in matrix)
     return x, y, w
+
+
+def _flat(x: Array, y: Array, w: Array) -> Array:
+    """(n, 2) from homogeneous places; NaN where w says behind the camera."""
+    before = np.where(w > 0, w, np.nan)
+    places = np.empty((len(w), 2))
+    places[:, 0], places[:, 1] = x / before, y / before
+    return places
 
 
 def _normaliser(points: Array) -> Array:

@@ -1,6 +1,7 @@
 """Where points lie: in polygons, how far from their edges, and on which side of a line."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ def inside(points: Array, polygon: Array) -> Flags:
     a, b = polygon, np.concatenate((polygon[1:], polygon[:1]))
     x, y = points[:, :1], points[:, 1:]
     straddles = (a[:, 1] > y) != (b[:, 1] > y)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         at = a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])
     return np.asarray(np.count_nonzero(straddles & (x < at), axis=1) % 2 == 1)
 
@@ -38,6 +39,33 @@ def distance_to_path(points: Array, path: Array) -> Array:
     share = np.clip(np.sum(offset * along, axis=2) / length2, 0, 1)
     nearest: Array = np.linalg.norm(offset - share[:, :, None] * along, axis=2).min(axis=1)
     return nearest
+
+
+class Depths:
+    """What `depth` says, for several polygons at once: a street has a handful, each with a handful of edges."""
+
+    def __init__(self, polygons: Sequence[Array]) -> None:
+        self._starts = np.cumsum([0, *(len(polygon) for polygon in polygons)][:-1], dtype=np.intp)
+        self._a = np.concatenate([*polygons, np.empty((0, 2))])
+        self._b = np.concatenate([*(np.roll(polygon, -1, axis=0) for polygon in polygons), np.empty((0, 2))])
+        self._along = self._b - self._a
+        self._length2 = np.maximum(np.sum(self._along**2, axis=1), 1e-12)
+
+    def of(self, points: Array) -> Array:
+        """(n, polygons) distance from each of (n, 2) points to each polygon's edge, positive inside."""
+        if not len(self._starts):
+            return np.empty((len(points), 0))
+        x, y = points[:, :1], points[:, 1:]
+        right, down = x - self._a[:, 0], y - self._a[:, 1]
+        along_x, along_y = self._along.T
+        share = np.clip((right * along_x + down * along_y) / self._length2, 0, 1)
+        off = np.sqrt((right - share * along_x) ** 2 + (down - share * along_y) ** 2)
+        edges: Array = np.minimum.reduceat(off, self._starts, axis=1)
+        straddles = (self._a[:, 1] > y) != (self._b[:, 1] > y)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            crossed = straddles & (x < self._a[:, 0] + down * along_x / along_y)
+        odd = np.logical_xor.reduceat(crossed, self._starts, axis=1)
+        return np.where(odd, edges, -edges)
 
 
 def side_of_line(point: Array, a: Array, b: Array) -> float:

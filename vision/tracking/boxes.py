@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision.road.ground import Array
 from vision.road.zones import Flags, inside
@@ -12,6 +13,8 @@ NAMES: Final = {
     PERSON: "person", BICYCLE: "bicycle", CAR: "car", MOTORCYCLE: "motorcycle", BUS: "bus", TRUCK: "truck",
 }  # fmt: skip
 TWO_WHEELERS: Final = (BICYCLE, MOTORCYCLE)
+_KNOWN: Final = np.array(list(NAMES))
+_WHEELS: Final = np.array(TWO_WHEELERS)
 # Usual heights in metres: people 1.65 (WHO, South-East Asia), riders as they sit, cars, buses and trucks of a city.
 HEIGHT_M: Final = {PERSON: 1.65, BICYCLE: 1.6, CAR: 1.5, MOTORCYCLE: 1.6, BUS: 3.2, TRUCK: 2.8}
 LENGTH_M: Final = {PERSON: 0.5, BICYCLE: 1.8, CAR: 4.3, MOTORCYCLE: 1.9, BUS: 11.0, TRUCK: 7.0}
@@ -34,7 +37,10 @@ def cover(a: Array, b: Array) -> Array:
 
 def feet(boxes: Array) -> Array:
     """(n, 2) middle of each box's lower edge: where the object touches the road."""
-    return np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]))
+    middle = np.empty((len(boxes), 2))
+    middle[:, 0] = (boxes[:, 0] + boxes[:, 2]) / 2
+    middle[:, 1] = boxes[:, 3]
+    return middle
 
 
 def admit(boxes: Array, ignored: tuple[Array, ...] = ()) -> Array:
@@ -47,7 +53,7 @@ def admit(boxes: Array, ignored: tuple[Array, ...] = ()) -> Array:
     Returns:
         (m, 6), best score first.
     """
-    known = np.isin(boxes[:, 5], list(NAMES)) & (boxes[:, 4] >= LEAST_SCORE)
+    known = _is_one_of(boxes, _KNOWN) & (boxes[:, 4] >= LEAST_SCORE)
     known &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(axis=1)
     kept = boxes[known]
     kept = kept[np.argsort(-kept[:, 4], kind="stable")]
@@ -60,10 +66,11 @@ def admit(boxes: Array, ignored: tuple[Array, ...] = ()) -> Array:
 
 def _riders(boxes: Array) -> Flags:
     person = boxes[:, 5] == PERSON
-    wheels = boxes[np.isin(boxes[:, 5], TWO_WHEELERS)]
+    wheels = boxes[_is_one_of(boxes, _WHEELS)]
     if not len(wheels) or not person.any():
         return np.zeros(len(boxes), bool)
-    on_it = (cover(boxes, wheels) >= RIDING) | (cover(wheels, boxes).T >= RIDING)
+    smaller = np.minimum(_area(boxes)[:, None], _area(wheels)[None, :])
+    on_it = _shared(boxes, wheels) / np.maximum(smaller, 1e-9) >= RIDING
     return np.asarray(person & on_it.any(axis=1))
 
 
@@ -76,10 +83,14 @@ def _doubles(boxes: Array) -> Flags:
     return dropped
 
 
+def _is_one_of(boxes: Array, kinds: NDArray[np.int_]) -> Flags:
+    return np.asarray((boxes[:, 5:6] == kinds).any(axis=1))
+
+
 def _shared(a: Array, b: Array) -> Array:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
-    size: Array = np.clip(high - low, 0, None)
+    size: Array = np.maximum(high - low, 0)
     return size[..., 0] * size[..., 1]
 
 

@@ -5,11 +5,14 @@ from typing import Final
 import numpy as np
 
 from vision.road.ground import Array, Ground
+from vision.tracking.boxes import feet
 
 ACCELERATION: Final = (
     2.5  # m/s², standard deviation: everyday city driving brakes and pulls away below 3 (AASHTO comfort: 3.4)
 )
 FIRST_SPEED: Final = 12.0  # m/s, standard deviation of a newcomer's speed: the first second decides it
+MIDDLE: Final = 0.5**0.5  # the middle of two edges wanders less than one
+ROUNDING: Final = 1e-15  # share of a product that a difference cannot tell from nothing
 SURPRISE: Final = 9.21  # 99 % of chi-square with 2 degrees of freedom: a measurement further off is believed less
 
 
@@ -30,13 +33,11 @@ def place_noise(boxes: Array, share: float, least: float, ground: Ground | None)
     """
     size = boxes[:, 2:4] - boxes[:, :2]
     size[:, 0] = size.max(axis=1)  # a narrow box's sides wander like its ends
-    sigma = np.maximum(share * size * (np.sqrt(0.5), 1.0), least)  # the middle of two edges wanders less than one
-    pixels = np.zeros((len(boxes), 2, 2))
-    pixels[:, 0, 0], pixels[:, 1, 1] = sigma.T**2
+    sigma = np.maximum(share * size * (MIDDLE, 1.0), least)
     if ground is None:
-        return pixels
-    jacobian = ground.jacobian(np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3])))
-    return jacobian @ pixels @ jacobian.transpose(0, 2, 1) + 0.01 * np.eye(2)
+        return sigma[:, None] * np.eye(2) * sigma[:, None]
+    reach = ground.jacobian(feet(boxes)) * sigma[:, None]
+    return reach @ reach.transpose(0, 2, 1) + 0.01 * np.eye(2)
 
 
 def start(places: Array, noise: Array, scale: Array) -> tuple[Array, Array]:
@@ -50,23 +51,50 @@ def start(places: Array, noise: Array, scale: Array) -> tuple[Array, Array]:
 
 def predict(means: Array, covs: Array, dt: Array, scale: Array) -> tuple[Array, Array]:
     """The same states `dt` (n,) seconds later."""
-    f = np.tile(np.eye(4), (len(means), 1, 1))
-    f[:, 0, 2] = f[:, 1, 3] = dt
-    q = np.zeros_like(f)
     power = (ACCELERATION / scale) ** 2  # white acceleration held for a second (Bar-Shalom 2001, section 6.2)
-    for i in (0, 1):
-        q[:, i, i], q[:, i, i + 2], q[:, i + 2, i], q[:, i + 2, i + 2] = (
-            power * dt**3 / 3, power * dt**2 / 2, power * dt**2 / 2, power * dt,
-        )  # fmt: skip
-    return np.einsum("nij,nj->ni", f, means), f @ covs @ f.transpose(0, 2, 1) + q
+    later, step = covs.copy(), dt[:, None, None]
+    later[:, :2, 2:] += step * covs[:, 2:, 2:]
+    later[:, 2:, :2] = later[:, :2, 2:].transpose(0, 2, 1)
+    later[:, :2, :2] += step * (covs[:, 2:, :2] + later[:, :2, 2:])
+    for place, pace in ((0, 2), (1, 3)):
+        later[:, place, place] += power * dt**3 / 3
+        later[:, place, pace] += power * dt**2 / 2
+        later[:, pace, place] += power * dt**2 / 2
+        later[:, pace, pace] += power * dt
+    return np.column_stack((means[:, :2] + dt[:, None] * means[:, 2:], means[:, 2:])), later
 
 
 def correct(means: Array, covs: Array, places: Array, noise: Array) -> tuple[Array, Array]:
     """Take (n, 2) measured places in; one that is too far off counts for less instead of throwing the track about."""
     off = places - means[:, :2]
-    total = covs[:, :2, :2] + noise
-    distance = np.einsum("ni,nij,nj->n", off, np.linalg.inv(total), off)
-    doubt = np.maximum(distance / SURPRISE, 1.0)
+    doubt = np.maximum(distance2(off, covs[:, :2, :2] + noise) / SURPRISE, 1.0)
     total = covs[:, :2, :2] + noise * doubt[:, None, None]
-    gain = covs[:, :, :2] @ np.linalg.inv(total)
-    return means + np.einsum("nij,nj->ni", gain, off), covs - gain @ covs[:, :2, :]
+    gain = covs[:, :, :2] @ _inverse(total)
+    return means + (gain @ off[:, :, None])[:, :, 0], covs - gain @ covs[:, :2, :]
+
+
+def distance2(off: Array, covs: Array) -> Array:
+    """(…,) squared Mahalanobis distance of (…, 2) for (…, 2, 2) covariances."""
+    x, y = off[..., 0], off[..., 1]
+    across: Array = covs[..., 1, 1] * x * x - 2 * covs[..., 0, 1] * x * y + covs[..., 0, 0] * y * y
+    return across / _determinant(covs)
+
+
+def longest(covs: Array) -> Array:
+    """(n,) the largest standard deviation of (n, 2, 2) covariances, in whichever direction it is."""
+    a, b, d = covs[:, 0, 0], covs[:, 0, 1], covs[:, 1, 1]
+    return np.sqrt((a + d) / 2 + np.hypot((a - d) / 2, b))
+
+
+def _inverse(covs: Array) -> Array:
+    swapped = np.empty_like(covs)
+    swapped[:, 0, 0], swapped[:, 1, 1] = covs[:, 1, 1], covs[:, 0, 0]
+    swapped[:, 0, 1] = swapped[:, 1, 0] = -covs[:, 0, 1]
+    inverse: Array = swapped / _determinant(covs)[:, None, None]
+    return inverse
+
+
+def _determinant(covs: Array) -> Array:
+    """Never nothing: what is as good as a line is a very narrow ellipse."""
+    product = covs[..., 0, 0] * covs[..., 1, 1]
+    return np.maximum(product - covs[..., 0, 1] ** 2, ROUNDING * product)

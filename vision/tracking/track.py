@@ -12,7 +12,9 @@ from vision.road.scene import Scene
 from vision.road.zones import Flags
 from vision.tracking import kinematics
 from vision.tracking.boxes import PERSON, TWO_WHEELERS, feet
-from vision.tracking.trail import ERROR_S, PLACE, T, Track
+from vision.tracking.corners import Corners
+from vision.tracking.jitter import STEADY_S, Jitter
+from vision.tracking.trail import Track
 from vision.tracking.unrest import Unrest
 
 COAST_S: Final = 2.0  # an object may be hidden this long and keep its number: a bus at 20 km/h hides it for 2 s
@@ -29,9 +31,6 @@ BUFFER: Final = (
     0.3  # boxes are matched as if so much larger: a motorcycle is narrower than its box wanders (C-BIoU, Yang 2023)
 )
 LEAST_OVERLAP: Final = 0.1  # of a box and where its track was expected, ByteTrack's own default
-USUAL_JITTER: Final = 0.04  # share of a box's height, standard deviation, until the camera's own has been measured
-MEDIAN_OFF: Final = 0.6745  # standard deviations: half of what is normally distributed is less far off
-JITTER_MEMORY: Final = 2000  # boxes over which the camera's own jitter is averaged
 
 
 class Numbering(Protocol):
@@ -50,6 +49,7 @@ def byte_track(fps: float) -> Numbering:
         high_conf_det_threshold=CERTAIN,
         minimum_iou_threshold=LEAST_OVERLAP,
         iou=BIoU(buffer_ratio=BUFFER),
+        state_estimator_class=Corners,
     )
     return tracker
 
@@ -73,7 +73,7 @@ class Tracks:
         self._tracks: list[Track] = []
         self._owner: dict[int, Track] = {}  # by the library's number
         self._count = 0
-        self.jitter = USUAL_JITTER
+        self._jitter = Jitter()
         self._unrest = Unrest()
 
     def step(self, at: float, boxes: Array) -> tuple[Track, ...]:
@@ -84,7 +84,7 @@ class Tracks:
         if not rows:
             return ()
         found = boxes[rows]
-        places = self._places(found)
+        places, widths = self._on_road(found)
         whole = self._whole(found)
         noise = self._noise(found, whole)
         expected = self._expect(at)
@@ -92,8 +92,8 @@ class Tracks:
         noise = self._noise(found, whole) if self._shakes(at, seen, found, expected) else noise
         self._advance(seen, found, places, noise, expected)
         self._remember(at, seen, found, places, whole)
-        for track, error in zip(seen, np.sqrt(np.linalg.eigvalsh(noise)[:, -1]), strict=True):
-            track.place_error = float(error) * track.scale
+        for track, width, error in zip(seen, widths.tolist(), kinematics.longest(noise).tolist(), strict=True):
+            track.half_width, track.place_error = width / 2 * track.scale, error * track.scale
         return tuple(track for track, seen_whole in zip(seen, whole, strict=True) if seen_whole)
 
     def seen_at(self, at: float) -> tuple[Track, ...]:
@@ -101,7 +101,7 @@ class Tracks:
         return tuple(track for track in self._tracks if track.seen == at)
 
     def _noise(self, boxes: Array, whole: Flags) -> Array:
-        noise = kinematics.place_noise(boxes, self.jitter, self._unrest.pixels, self._ground)
+        noise = kinematics.place_noise(boxes, self._jitter.share, self._unrest.pixels, self._ground)
         noise[~whole] *= CUT**2
         return noise
 
@@ -197,12 +197,10 @@ class Tracks:
         self._tracks += [track for track in tracks if id(track) not in index]
 
     def _remember(self, at: float, tracks: list[Track], boxes: Array, places: Array, whole: Flags) -> None:
-        widths = self._widths(boxes)
         for n, track in enumerate(tracks):
-            track.half_width = widths[n] / 2 * track.scale
             if whole[n]:
                 track.see(at, boxes[n], places[n])
-                self._measure_jitter(track, boxes[n])
+                self._jitter.learn(track.trail.last(STEADY_S), boxes[n], self._ground)
             else:
                 track.glimpse(at, boxes[n])
 
@@ -211,50 +209,21 @@ class Tracks:
         width, height = self._size
         return np.asarray((boxes[:, 0] > EDGE_PX) & (boxes[:, 2] < width - EDGE_PX) & (boxes[:, 3] < height - EDGE_PX))
 
-    def _widths(self, boxes: Array) -> Array:
-        """(n,) length of each box's lower edge on the scene's plane."""
+    def _on_road(self, boxes: Array) -> tuple[Array, Array]:
+        """(n, 2) where each box stands on the scene's plane, and (n,) the length of its lower edge there."""
         if self._ground is None:
-            return boxes[:, 2] - boxes[:, 0]
-        corners = (self._ground.to_world(boxes[:, (side, 3)]) for side in (0, 2))
-        widths: Array = np.linalg.norm(np.subtract(*corners), axis=1)
-        return np.nan_to_num(widths, nan=0.0)
-
-    def _places(self, boxes: Array) -> Array:
-        if self._ground is None:
-            return feet(boxes)
-        places = self._ground.to_world(feet(boxes))
-        return np.where(np.isfinite(places), places, 1e4)  # above the horizon: nowhere near any zone
-
-    def _measure_jitter(self, track: Track, box: Array) -> None:
-        """Learn how far boxes wander, as a share of their height, from steady driving: the bend of three places.
-
-        What the camera sees of the bend is carried back to pixels, and only its upright part is taken, which is the
-        lower edge's. The jitter follows the median, which braking and mistakes hardly move.
-        """
-        rows = track.trail.last(1.1)
-        if len(rows) < 3 or rows[-1, T] - rows[0, T] < 0.9:
-            return
-        middle = rows[np.searchsorted(rows[:, T], rows[-1, T] - 0.5)]
-        share = float((middle[T] - rows[0, T]) / (rows[-1, T] - rows[0, T]))
-        if not 0.2 < share < 0.8:
-            return
-        bend = middle[PLACE] - rows[0, PLACE] - share * (rows[-1, PLACE] - rows[0, PLACE])
-        if self._ground is not None:
-            bend = np.linalg.solve(self._ground.jacobian(feet(box[None]))[0], bend)
-        early, late, whole = np.exp(-np.diff(rows[[0, -1], T]) * (share, 1 - share, 1.0) / ERROR_S)
-        variance = 1 + share**2 + (1 - share) ** 2
-        variance -= 2 * ((1 - share) * early + share * late - share * (1 - share) * whole)
-        wandered = abs(float(bend[1])) / (MEDIAN_OFF * float(np.sqrt(variance)) * _height(box))
-        step = self.jitter / JITTER_MEMORY * 4
-        self.jitter = min(max(self.jitter + (step if wandered > self.jitter else -step), 0.01), 0.15)
+            return feet(boxes), boxes[:, 2] - boxes[:, 0]
+        pixels = np.concatenate((feet(boxes), boxes[:, (0, 3)], boxes[:, (2, 3)]))
+        places, left, right = self._ground.to_world(pixels).reshape(3, -1, 2)
+        widths = np.nan_to_num(np.hypot(*(right - left).T), nan=0.0)
+        return np.where(np.isfinite(places), places, 1e4), widths  # above the horizon: nowhere near any zone
 
 
 def _distances(tracks: list[Track], expected: tuple[Array, Array], places: Array, noise: Array) -> tuple[Array, Array]:
     """(boxes, tracks) squared Mahalanobis distance, and metres, from where each track should be."""
     means, covs = expected
     off = places[:, None, :] - means[None, :, :2]
-    total = covs[None, :, :2, :2] + noise[:, None]
-    sigmas2 = np.einsum("nmi,nmij,nmj->nm", off, np.linalg.inv(total), off)
+    sigmas2 = kinematics.distance2(off, covs[None, :, :2, :2] + noise[:, None])
     return sigmas2, np.hypot(off[..., 0], off[..., 1]) * np.array([track.scale for track in tracks])
 
 
