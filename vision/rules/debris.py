@@ -1,18 +1,17 @@
 """Something on the road that was not there, stays, and is no known object: no detector has a class for it."""
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.road.ground import Array
 from vision.road.scene import Scene
 from vision.road.zones import Flags, distance_to_path
+from vision.rules.looks import Grey, Looks
 from vision.rules.moment import Finding, Moment, Picture
 from vision.tracking.boxes import BUS, CAR, TRUCK, cover, feet, overlap
 from vision.tracking.trail import PLACE, Track
@@ -42,8 +41,6 @@ SHARP_M: Final = (
 SHAKE_PX: Final = 5  # of the reduced picture, across: an edge that moves by half of this is a camera's unrest
 STOOD_S: Final = 600.0  # where a vehicle stood lately, change is its leaving
 
-Grey = NDArray[np.float32]
-
 
 def rule(scene: Scene) -> Callable[[Moment], Iterable[Finding]]:
     """A rule with the memory of one camera's street."""
@@ -69,7 +66,7 @@ class _Street:
         self._size = WIDTH_PX, max(round(scene.height * self._scale), 1)
         self._road = self._draw([zone.image for zone in scene.of_kind("road", "lane_direction")])
         self._slow: Grey | None = None
-        self._recent: deque[Grey] = deque(maxlen=LEARNT)
+        self._recent = Looks(LEARNT)
         self._begun = self._last = 0.0
         self._stood: list[tuple[float, Array]] = []
         self._things: list[_Thing] = []
@@ -100,15 +97,15 @@ class _Street:
         if self._slow is None:
             self._slow, self._begun, self._last = grey, at, at
         passed, self._last = at - self._last, at
-        self._recent.append(grey + float(np.median(self._slow - grey)))  # the exposure changes everywhere at once
-        now = _median(self._recent)
+        self._recent.add(grey + float(np.median(self._slow - grey)))  # the exposure changes everywhere at once
+        now = self._recent.median()
         if at - self._begun < LEARNING_S:
             self._slow = now
             return
-        if self._recent.maxlen == LEARNT:
-            self._recent = deque(list(self._recent)[-RECENT:], maxlen=RECENT)
-        kept = self._draw([_corners(thing.box) for thing in self._things])
-        self._slow = self._slow + np.where(kept, 0.0, min(passed / SLOW_S, 1.0)).astype(np.float32) * (now - self._slow)
+        self._recent.keep(RECENT)
+        step = (now - self._slow) * np.float32(min(passed / SLOW_S, 1.0))
+        step[self._draw([_corners(thing.box) for thing in self._things])] = 0
+        self._slow = self._slow + step
 
     def _match(self, moment: Moment) -> None:
         boxes = self._changes()
@@ -134,7 +131,7 @@ class _Street:
     def _changes(self) -> list[Array]:
         """(4,) boxes of what is steadily different from the street as it was."""
         assert self._slow is not None
-        now, near = _median(self._recent), np.ones((SHAKE_PX, SHAKE_PX), np.uint8)
+        now, near = self._recent.median(), np.ones((SHAKE_PX, SHAKE_PX), np.uint8)
         changed = (now > cv2.dilate(self._slow, near) + CHANGED) | (now < cv2.erode(self._slow, near) - CHANGED)
         changed &= self._road
         mask = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
@@ -217,19 +214,6 @@ class _Street:
         for polygon in polygons:
             cv2.fillPoly(mask, [np.round(polygon * self._scale).astype(np.int32)], 1)
         return mask.astype(bool)
-
-
-def _median(looks: Sequence[Grey]) -> Grey:
-    """Pixel by pixel, by odd-even transposition: whole pictures at once, as numpy does not sort."""
-    rows = [look.copy() for look in looks]
-    count = len(rows)
-    for step in range(count):
-        for low in range(step % 2, count - 1, 2):
-            smaller = np.minimum(rows[low], rows[low + 1])
-            np.maximum(rows[low], rows[low + 1], out=rows[low + 1])
-            rows[low] = smaller
-    middle = rows[count // 2]
-    return middle if count % 2 else (rows[count // 2 - 1] + middle) * np.float32(0.5)
 
 
 def _half(track: Track) -> float:
