@@ -39,13 +39,16 @@ class _Gate:
 
     def offset(self, zone: Zone, track: Track) -> float:
         """Metres from the line, signed; 0 where the track does not pass here or is too near to tell."""
-        place = np.array([(track.box[0] + track.box[2]) / 2, track.box[3]]) if self.drawn else track.place
-        scale = metres_per_pixel(track.box, track.klass) if self.drawn else track.scale
-        along = self.b - self.a
-        share = float((place - self.a) @ along) / float(along @ along)
-        here = -SLACK <= share <= 1 + SLACK if self.drawn else track.depths.get(zone.name, 0.0) * scale > -CLEAR_M
-        metres = side_of_line(place, self.a, self.b) * scale
-        return metres if here and abs(metres) >= CLEAR_M else 0.0
+        if self.drawn:
+            place = np.array([(track.box[0] + track.box[2]) / 2, track.box[3]])
+            along = self.b - self.a
+            here = -SLACK <= float((place - self.a) @ along) / float(along @ along) <= 1 + SLACK
+            scale = metres_per_pixel(track.box, track.klass)
+        else:
+            place, scale = track.place, track.scale
+            here = track.depths.get(zone.name, 0.0) * scale > -CLEAR_M
+        metres = side_of_line(place, self.a, self.b) * scale if here else 0.0
+        return metres if abs(metres) >= CLEAR_M else 0.0
 
     def forget(self, before: float) -> None:
         """Drop tracks that were last here before that time."""

@@ -12,7 +12,7 @@ from vision.evidence import aware
 from vision.frames.frame import Frame
 from vision.frames.source import CLOCK_SECONDS
 from vision.ulids import ulid_of
-from vision.view import Measures, View
+from vision.view import Features, Measures, View, features_of
 
 LOOK_SECONDS: Final = 1.0
 LEARN_LOOKS: Final = 10  # before anything is judged
@@ -75,13 +75,14 @@ class HealthWatch:
         if at - self._looked < LOOK_SECONDS:
             return []
         self._looked = at
-        found = self._find(frame)
+        now = features_of(frame.image)
+        found = self._find(frame, now)
         facts = [fact for condition, why in found.items() for fact in self._saw(condition, at, why)]
         facts += [
             fact for condition in list(self._troubles) if condition not in found for fact in self._gone(condition, at)
         ]
         if not self._troubles:
-            self._view.learn(frame.image)
+            self._view.learn(now)
             self._looks += 1
         return facts
 
@@ -95,19 +96,19 @@ class HealthWatch:
         self._troubles["no_signal"] = trouble
         return [self._raise("no_signal", trouble)]
 
-    def _find(self, frame: Frame) -> dict[Condition, dict[str, Why]]:
+    def _find(self, frame: Frame, now: Features) -> dict[Condition, dict[str, Why]]:
         found: dict[Condition, dict[str, Why]] = {}
         frozen = self._frozen(frame)
         if frozen is not None:
             found["frozen"] = {"seconds": round(frozen, 1)}
         if abs(frame.clock_off) > CLOCK_SECONDS:
             found["wrong_clock"] = {"seconds_behind": round(frame.clock_off, 1)}
-        measures = self._view.compare(frame.image) if self._looks >= LEARN_LOOKS else None
+        measures = self._view.compare(now) if self._looks >= LEARN_LOOKS else None
         if measures is None:
             if frame.luma.size and float(np.percentile(frame.luma, 98)) < DARK:
                 found["dark"] = {"brightness": round(float(np.percentile(frame.luma, 98)), 1)}
             elif self._looks < LEARN_LOOKS:
-                self._view.learn(frame.image)
+                self._view.learn(now)
             return found
         judged = judge(measures, dark_limit=DARK_OVER if "dark" in self._troubles else DARK)
         return found if judged is None else found | {judged[0]: judged[1]}

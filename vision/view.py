@@ -31,7 +31,9 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Features:
+class Features:
+    """A picture as it is compared."""
+
     bright: float
     smooth: Array  # coarse structure
     edges: Array  # gradient's magnitude, a little smeared: a pixel's jitter does not count
@@ -43,25 +45,25 @@ class View:
     """Learns how the view looks, slowly; compares a picture with that."""
 
     def __init__(self) -> None:
-        self._known: _Features | None = None
+        self._known: Features | None = None
         self._looks = 0
 
-    def compare(self, image: Image) -> Measures | None:
-        """How far `image` (h, w, 3) is from the reference; None where there is none, or of another shape."""
-        now, known = _features(image), self._known
+    def compare(self, now: Features) -> Measures | None:
+        """How far a picture is from the reference; None where there is none, or of another shape."""
+        known = self._known
         if known is None or known.edges.shape != now.edges.shape:
             return None
         return _measures(now, known)
 
-    def learn(self, image: Image) -> None:
-        """Take `image` into the reference."""
-        now, known = _features(image), self._known
+    def learn(self, now: Features) -> None:
+        """Take a picture into the reference."""
+        known = self._known
         if known is None or known.edges.shape != now.edges.shape:
             self._known, self._looks = now, 1
             return
         self._looks += 1
         share = max(ADAPT, 1 / self._looks)  # a plain mean at first
-        self._known = _Features(
+        self._known = Features(
             bright=known.bright + share * (now.bright - known.bright),
             smooth=known.smooth + np.float32(share) * (now.smooth - known.smooth),
             edges=known.edges + np.float32(share) * (now.edges - known.edges),
@@ -70,14 +72,15 @@ class View:
         )
 
 
-def _features(image: Image) -> _Features:
+def features_of(image: Image) -> Features:
+    """What there is to see in `image` (h, w, 3)."""
     height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
     small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.float32)
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     gradient = np.asarray(cv2.magnitude(across, down), np.float32)
     fine = grey - np.asarray(cv2.GaussianBlur(grey, (0, 0), 1.5), np.float32)
-    return _Features(
+    return Features(
         bright=float(np.percentile(grey, 98)),
         smooth=np.asarray(cv2.GaussianBlur(grey, (0, 0), SMOOTH), np.float32),
         edges=np.asarray(cv2.GaussianBlur(gradient, (0, 0), 1.5), np.float32),
@@ -86,7 +89,7 @@ def _features(image: Image) -> _Features:
     )
 
 
-def _measures(now: _Features, known: _Features) -> Measures:
+def _measures(now: Features, known: Features) -> Measures:
     contrast = float(now.smooth.std() / max(1.0, float(known.smooth.std())))
     shift, sure = _shift(now.edges, known.edges)
     return Measures(
