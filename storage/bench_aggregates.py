@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from psycopg import Connection
 
-from storage.aggregates import SORT_IN_MEMORY, Done, aggregate, recompute_late
+from storage.aggregates import SORT_IN_MEMORY, aggregate, recompute_late
 from storage.connect import connect
 from storage.late import late_bounds, mark_late
-from storage.level import LEVELS
+from storage.level import LEVELS, QUARTER
 
 log: Final = logging.getLogger(__name__)
 
@@ -50,14 +49,49 @@ PLAIN_TABLE: Final = """
     CREATE TABLE bench_plain (LIKE reading_15m INCLUDING ALL);
     SELECT create_hypertable('bench_plain', by_range('bucket', interval '7 days'), create_default_indexes => false);
 """
-AGAIN_FROM_NOTHING: Final = "TRUNCATE reading_15m; DELETE FROM closing"
+AGAIN_FROM_NOTHING: Final = "TRUNCATE reading_15m, reading_1h, reading_1d; DELETE FROM closing"
 DIFFERENT: Final = """
     SELECT count(*) FROM reading_15m a FULL JOIN bench_plain b USING (series_id, bucket)
     WHERE (a.n, a.minimum, a.maximum, a.p50, a.p95, a.good) IS DISTINCT FROM
           (b.n, b.minimum, b.maximum, b.p50, b.p95, b.good)
        OR abs(a.mean - b.mean) + abs(a.sd - b.sd) + abs(a.coverage - b.coverage) > 1e-6
 """
+# What stands in for all that the DAGs would have computed of such a table: as many rows, from the same readings, in one
+# pass without percentiles. A late reading's buckets are computed by our code, over these.
+LAND: Final = (
+    """
+    INSERT INTO reading_15m (bucket, series_id, n, mean, minimum, maximum, p50, p95, coverage, good)
+    SELECT time_bucket('15 min', at), series_id, count(*), avg(value), min(value), max(value), avg(value), avg(value),
+           1, 1
+    FROM reading WHERE at >= %(lo)s AND at < %(hi)s GROUP BY 1, 2
+    """,
+    *(
+        f"""
+    INSERT INTO reading_{longer} (bucket, series_id, n, mean, minimum, maximum, p50, p95, coverage, good)
+    SELECT time_bucket('{width}', bucket), series_id, sum(n), avg(mean), min(minimum), max(maximum), avg(p50), avg(p95),
+           1, 1
+    FROM reading_{shorter} WHERE bucket >= %(lo)s AND bucket < %(hi)s GROUP BY 1, 2
+    """  # noqa: S608 - names of our own tables
+        for shorter, longer, width in (("15m", "1h", "1 hour"), ("1h", "1d", "1 day"))
+    ),
+)
+LANDED: Final = """
+    INSERT INTO closing (source, level, closed_until, computed_until)
+    SELECT 'reading', level, %(hi)s, %(hi)s FROM unnest(%(levels)s::text[]) level
+    ON CONFLICT (source, level) DO UPDATE SET closed_until = %(hi)s, computed_until = %(hi)s
+"""
+PAGES: Final = """
+    SELECT blks_hit + blks_read, blks_read FROM pg_stat_database WHERE datname = current_database()
+"""
 ONE_READING: Final = "INSERT INTO reading (at, received, value, series_id) VALUES (%s, now(), 99, %s)"
+
+
+class Cost(NamedTuple):
+    """Of one late reading, from its mark to its new numbers at every level."""
+
+    seconds: float
+    pages: int  # of the database that were looked at
+    pages_read: int  # of these, those that PostgreSQL had to ask the operating system for
 
 
 def fill(dsn: str, days: Iterable[int], series: int) -> int:
@@ -102,38 +136,50 @@ def time_ours(conn: Connection[Any], days: int) -> float:
     """Seconds that closing and computing the same buckets takes."""
     conn.execute(AGAIN_FROM_NOTHING)
     begun = time.perf_counter()
-    _aggregate(conn, days)
+    aggregate(conn, QUARTER, now=BEGIN + timedelta(days=days, minutes=2))
     return time.perf_counter() - begun
 
 
-def land_everything(conn: Connection[Any], days: int) -> Done:
-    """Compute all levels of `days`, so that a late reading changes published numbers."""
-    done = sum((_aggregate(conn, days, name) for name in LEVELS), Done())
-    conn.execute("VACUUM ANALYZE")
-    return done
+def land_everything(dsn: str, days: int) -> None:
+    """Write what all levels of `days` would hold, on two connections, so that a late reading changes it."""
+    with connect(dsn, application="ngatu bench") as conn, ThreadPoolExecutor(2) as threads:
+        conn.execute(AGAIN_FROM_NOTHING)
+        list(threads.map(lambda day: _land_day(dsn, day), range(days)))
+        conn.execute(LANDED, {"hi": BEGIN + timedelta(days=days), "levels": list(LEVELS)})
+        conn.execute("VACUUM ANALYZE reading_15m, reading_1h, reading_1d")
+        conn.execute("CHECKPOINT")
 
 
-def late_costs(conn: Connection[Any], days: int, series: int, repeats: int, chosen: random.Random) -> float:
-    """Median seconds from one reading that came late, anywhere in `days`, to its new numbers at every level."""
-    costs = []
-    for _ in range(repeats):
-        at, which = BEGIN + chosen.random() * timedelta(days=days), chosen.randint(1, series)
-        with conn.transaction():
-            bounds = late_bounds(conn, "reading")
-            conn.execute(ONE_READING, (at, which))
-            mark_late(conn, "reading", np.array([which]), np.array([int(at.timestamp() * 1e6)]), bounds)
-        begun = time.perf_counter()
-        done = recompute_late(conn)
-        costs.append(time.perf_counter() - begun)
-        assert done.changed == len(LEVELS), done
-    return median(costs)
-
-
-def _aggregate(conn: Connection[Any], days: int, level: str = "15m") -> Done:
-    return aggregate(conn, LEVELS[level], now=BEGIN + timedelta(days=days, minutes=2))
+def late_cost(conn: Connection[Any], days: int, series: int, chosen: random.Random) -> Cost:
+    """What one reading costs that came late, anywhere in `days`; `conn` does nothing else."""
+    at, which = BEGIN + chosen.random() * timedelta(days=days), chosen.randint(1, series)
+    with conn.transaction():
+        bounds = late_bounds(conn, "reading")
+        conn.execute(ONE_READING, (at, which))
+        mark_late(conn, "reading", np.array([which]), np.array([int(at.timestamp() * 1e6)]), bounds)
+    touched, read = _pages(conn)
+    begun = time.perf_counter()
+    done = recompute_late(conn)
+    seconds = time.perf_counter() - begun
+    assert done.changed == len(LEVELS), done
+    touched_then, read_then = _pages(conn)
+    return Cost(seconds, touched_then - touched, read_then - read)
 
 
 def _fill_day(dsn: str, day: int, series: int) -> int:
     lo = BEGIN + timedelta(days=day)
     with connect(dsn, application="ngatu bench") as conn:
         return conn.execute(FILL, {"lo": lo, "hi": lo + timedelta(days=1), "series": series}).rowcount
+
+
+def _land_day(dsn: str, day: int) -> None:
+    lo = BEGIN + timedelta(days=day)
+    with connect(dsn, application="ngatu bench") as conn:
+        for statement in LAND:
+            conn.execute(statement.encode(), {"lo": lo, "hi": lo + timedelta(days=1)})
+
+
+def _pages(conn: Connection[Any]) -> tuple[int, int]:
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    touched, read = conn.execute(PAGES).fetchall()[0]
+    return touched, read

@@ -6,7 +6,7 @@ import random
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from storage.migrate import migrate
 
 log: Final = logging.getLogger(__name__)
 
+TURNS: Final = 3
 WARM_UP: Final = 5  # late readings that are not counted: the first opens the catalogue
 BYTES_A_ROW: Final = 220  # itself, its index entry, its part of the aggregates, and room to sort
 
@@ -42,6 +43,9 @@ class Figures:
     large_rows: int
     small_late_s: float
     large_late_s: float
+    small_late_pages: float  # of the database that one late reading looks at
+    large_late_pages: float
+    large_late_pages_read: float  # of these, not in PostgreSQL's own memory
 
 
 def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: Path | None) -> Figures:
@@ -56,30 +60,39 @@ def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: 
     with ExitStack() as stack:
         where = stack.enter_context(_room(folder, series * bench.A_DAY * times * BYTES_A_ROW))
         small_dsn, large_dsn = stack.enter_context(_server(where, series))
+        small_rows, large_rows = _filled(small_dsn, 1, series), _filled(large_dsn, times, series)
         small = stack.enter_context(connect(small_dsn, application="ngatu bench"))
         large = stack.enter_context(connect(large_dsn, application="ngatu bench"))
-        small_rows, large_rows = _filled(small_dsn, 1, series), _filled(large_dsn, times, series)
-        plain, ours = (median(told) for told in bench.compare(large, compared, 5))
-        bench.land_everything(small, 1)
-        bench.land_everything(large, times)
+        plain, ours = (median(told) for told in bench.compare(large, compared, TURNS))
+        bench.land_everything(small_dsn, 1)
+        bench.land_everything(large_dsn, times)
+        log.info("landed rows=%d", large_rows)
         chosen = random.Random(1)  # noqa: S311 — where to look, nothing to guess
-        both = ((small, 1), (large, times))
-        for conn, days in both:
-            bench.late_costs(conn, days, series, WARM_UP, chosen)
-        costs = [[bench.late_costs(conn, days, series, 1, chosen) for conn, days in both] for _ in range(repeats)]
-        small_late, large_late = (median(column) for column in zip(*costs, strict=True))
+        turns = [
+            [bench.late_cost(conn, days, series, chosen) for conn, days in ((small, 1), (large, times))]
+            for _ in range(WARM_UP + repeats)
+        ]
+        small_costs, large_costs = zip(*turns[WARM_UP:], strict=True)
+    small_late, large_late = _median(small_costs), _median(large_costs)
     compared_rows = compared * small_rows
     return Figures(
         ratio_to_plain=plain / ours,
-        late_cost_growth=large_late / small_late,
+        late_cost_growth=large_late.seconds / small_late.seconds,
         plain_rate=compared_rows / plain,
         our_rate=compared_rows / ours,
         compared_rows=compared_rows,
         small_rows=small_rows,
         large_rows=large_rows,
-        small_late_s=small_late,
-        large_late_s=large_late,
+        small_late_s=small_late.seconds,
+        large_late_s=large_late.seconds,
+        small_late_pages=small_late.pages,
+        large_late_pages=large_late.pages,
+        large_late_pages_read=large_late.pages_read,
     )
+
+
+def _median(costs: Iterable[bench.Cost]) -> bench.Cost:
+    return bench.Cost(*(median(column) for column in zip(*costs, strict=True)))
 
 
 def _filled(dsn: str, days: int, series: int) -> int:
@@ -94,6 +107,7 @@ def _room(folder: Path | None, needed: int) -> Iterator[Path]:
         where = Path(made)
         where.chmod(0o755)
         free = shutil.disk_usage(where).free
+        log.info("needs %.0f GB in %s meanwhile; %.0f GB are free", needed / 1e9, where.parent, free / 1e9)
         if free < needed:
             raise ChildFailed(
                 f"{where.parent}: {free / 1e9:.0f} GB free, {needed / 1e9:.0f} needed: take a smaller --times"

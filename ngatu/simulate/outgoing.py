@@ -49,9 +49,11 @@ class Tally:
 class Outgoing:
     """All devices' streams of this run."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, resend_s: float = RESEND_S) -> None:
+        """At most so many messages wait; `resend_s`: the shortest time after which one is sent again."""
         self.tally = Tally()
         self._most = most
+        self._resend_s = resend_s
         self._delay = 0.0  # seconds from sending to the ack, smoothed
         self._streams: dict[tuple[str, Kind], str] = {}
         self._seqs: dict[str, int] = {}  # by stream: the last number
@@ -75,7 +77,7 @@ class Outgoing:
     @property
     def patience(self) -> float:
         """Seconds after which a message is sent a second time."""
-        return min(max(RESEND_S, PATIENCE * self._delay), LONGEST_RESEND_S)
+        return min(max(self._resend_s, PATIENCE * self._delay), LONGEST_RESEND_S)
 
     def number(self, device: str, kind: Kind, payload: bytes, at: float, readings: int) -> Sent | None:
         """Give a message its number; None where it finds no room and is given up."""
@@ -107,7 +109,7 @@ class Outgoing:
         """Up to `most` messages to send again, those that were sent longest ago first."""
         found: list[Sent] = []
         for sent in self._order.values():
-            if len(found) >= most or sent.last > now - RESEND_S:  # nor is any after it
+            if len(found) >= most or sent.last > now - self._resend_s:  # nor is any after it
                 break
             if sent.due <= now:
                 found.append(sent)

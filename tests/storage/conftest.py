@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -11,8 +12,10 @@ from ngatu.city_lists import load_city
 from ngatu.process.guard import Guard
 from ngatu.process.ports import free_port
 from ngatu.servers.mosquitto import BrokerSite
-from tests.servers import PostgresServer, WaitFor, running_broker
-from tests.storage.month_run import Month, load_month
+from tests.servers import PostgresServer, running_broker
+
+if TYPE_CHECKING:
+    from ngatu.month.run import Month
 
 PUBLISHED_DAY = date(2026, 3, 2)
 PUBLISHED_AT = datetime(2026, 3, 2, 3, tzinfo=UTC)
@@ -34,8 +37,9 @@ def fill_day(db: psycopg.Connection, dsn: str) -> None:
     )
     db.execute("INSERT INTO series (device_id, name, unit) VALUES (1, 'air/pm25', 'ug/m3'), (2, 'air/pm25', 'ug/m3')")
     db.execute(
-        "INSERT INTO quality_1d (day, device_id, correct, n, missing, explained, well, score, reasons)"
-        " VALUES (%(day)s, 1, 1, 9, 0, 0, true, 1, '{}'), (%(day)s, 2, 0.5, 9, 0, 0, false, 0.5, '{correct: 50%%}')",
+        "INSERT INTO quality_1d (day, device_id, correct, n, missing, explained, well, score, reasons, alive_limit_s)"
+        " VALUES (%(day)s, 1, 1, 9, 0, 0, true, 1, '{}', 600),"
+        " (%(day)s, 2, 0.5, 9, 0, 0, false, 0.5, '{correct: 50%%}', 600)",
         {"day": PUBLISHED_DAY},
     )
     for table, at in (("reading_1h", PUBLISHED_AT), ("reading_1d", DAY_BEGINS)):
@@ -83,13 +87,15 @@ def month(
     packages: Path,
     server_folder: Path,
     guard: Guard,
-    wait_for: WaitFor,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Month]:
+) -> Iterator["Month"]:
     """A month of a simulated city, stored, aggregated, scored and published, with everything broken on the way.
 
     Its broker is its own: what other tests' devices left retained would count as missing.
     """
+    from ngatu.month.run import Plan, Site, live
+
     site = BrokerSite(packages=packages, folder=server_folder / "mosquitto-month", port=free_port())
     with running_broker(site, guard) as broker, postgres_server.database(template_db) as dsn:
-        yield load_month(dsn, broker, guard, wait_for, tmp_path_factory.mktemp("month"))
+        place = Site(dsn=dsn, broker=broker.url, guard=guard, folder=tmp_path_factory.mktemp("month"))
+        yield live(place, Plan(part_days=16, ingest_kills=1))

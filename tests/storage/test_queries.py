@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from ngatu.home import CHECKOUT
+from ngatu.month.run import Month
 from storage.described import tables
-from tests.storage.month_run import Month
 
 DOCUMENT: Path = CHECKOUT / "docs" / "data.md"
 QUESTION = re.compile(r"^### \d+\. (.+?)\n.*?^```sql\n(.*?)^```\n\n^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -38,7 +38,7 @@ def test_there_are_ten_questions() -> None:
     ("query", "told"), [(query, told) for _, query, told in QUESTIONS], ids=[q for q, *_ in QUESTIONS]
 )
 def test_the_query_gives_the_answer_that_the_document_shows(month: Month, query: str, told: str) -> None:
-    with psycopg.connect(month.dsn, autocommit=True) as conn:
+    with psycopg.connect(month.site.dsn, autocommit=True) as conn:
         conn.execute("SET TimeZone = 'UTC'")
         assert answer(conn, query) == told
 
