@@ -8,12 +8,13 @@ import numpy as np
 from vision.road.ground import Array
 from vision.road.zones import along_across, depth, inside
 from vision.rules.moment import Finding, Moment
+from vision.rules.near_miss import TYRES_MPS2
 from vision.tracking.boxes import NAMES
 from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line
 
 TURN_S: Final = 12.0  # turning round takes 4 to 8 s, with a wait for a gap
 LEG_S: Final = 1.0  # each way must last so long to be a way
-GAP_S: Final = 1.0  # unseen for longer within the turn, it may be another one
+GAP_S: Final = 1.0  # unseen for longer between the way in and the way out, it may be another one
 LEG_MPS: Final = 1.5
 ACROSS_M: Final = (
     2.5  # to the other carriageway: a lane at least; straight back is a track gone over to another vehicle
@@ -56,28 +57,35 @@ def _turned_at(track: Track, polygon: Array) -> float | None:
         return None
     first = float(rows[there[0], T])
     before = rows[(rows[:, T] <= first + 0.5) & (rows[:, T] >= first - 2 * LEG_S)]
-    way = _way(track, before)
-    if way is None or float(way @ out) > BACK or not _is_turn(track, rows, polygon, way, first):
+    came = _way(track, before)
+    if came is None or not _can_be_one(track, before, came, out):
+        return None
+    way, seen = came / np.hypot(*came), rows[rows[:, T] >= before[0, T]]
+    if float(way @ out) > BACK * float(np.hypot(*out)) or not _is_turn(track, seen, polygon, way):
         return None
     _, aside = along_across((rows[-1, PLACE] - before[:, PLACE].mean(axis=0)) * track.scale, way)
     return first if aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma) else None
 
 
-def _is_turn(track: Track, rows: Array, polygon: Array, way: Array, first: float) -> bool:
-    """Whether the furthest that it got on its way lies in the zone, and it was seen all the time."""
-    after = rows[rows[:, T] >= first]
-    turn = after[np.argmax(after[:, PLACE] @ way), PLACE]
+def _can_be_one(track: Track, before: Array, came: Array, out: Array) -> bool:
+    """Whether tyres can make one way of the other in the time between their middles."""
+    seconds = float(track.trail.last(LEG_S)[:, T].mean() - before[:, T].mean())
+    return float(np.hypot(*(out - came))) * track.scale < TYRES_MPS2 * seconds
+
+
+def _is_turn(track: Track, rows: Array, polygon: Array, way: Array) -> bool:
+    """Whether the furthest that it got on its way lies in the zone, and it was seen all the time since the way in."""
+    turn = rows[np.argmax(rows[:, PLACE] @ way), PLACE]
     here = float(depth(turn[None], polygon)[0]) * track.scale >= -2 * track.place_error
-    seen = rows[rows[:, T] >= first - LEG_S, T]
-    return here and float(np.diff(seen).max(initial=0.0)) <= GAP_S
+    return here and float(np.diff(rows[:, T]).max(initial=0.0)) <= GAP_S
 
 
 def _way(track: Track, rows: Array) -> Array | None:
-    """Unit vector of a stretch of trail, None where it is too slow or too unsure to have one."""
+    """Velocity over a stretch of trail, in the plane's unit; None where it is too slow or too unsure to be a way."""
     if len(rows) < 4 or rows[-1, T] - rows[0, T] < 0.6 * LEG_S:
         return None
     velocity, error = fit_line(rows[:, T], rows[:, PLACE])
     speed = float(np.hypot(*velocity))
     if (speed - 2 * error) * track.scale < LEG_MPS * track.shrink:
         return None
-    return velocity / speed
+    return velocity

@@ -10,16 +10,19 @@ from vision.road.zones import along_across
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CROWD_M, sees_ahead
 from vision.tracking.boxes import LENGTH_M, NAMES
-from vision.tracking.trail import KLASS, PLACE, SPEED, T, Track, fit_line
+from vision.tracking.trail import ERROR_S, KLASS, PLACE, SPEED, T, Track, fit_line
 
 TIME_TO_COLLISION_S: Final = 1.5  # Hydén 1987, van der Horst 1990: below this an encounter is a conflict
-BRAKING_MPS2: Final = 4.5  # harder than drivers brake unless they must (AASHTO 2018)
+BRAKING_MPS2: Final = 4.5  # as drivers brake for what they did not expect (AASHTO 2018),
+COMFORT_MPS2: Final = 3.4  # and, beyond two standard errors, harder than most ever do otherwise (the same)
 TYRES_MPS2: Final = 10.0  # harder than g no tyre brakes: that is a number gone over to another vehicle
 CRAWL_MPS: Final = 10 / 3.6
 CLOSING_MPS: Final = 3.0  # slower meetings leave no mark
 BRAKING_M: Final = 0.7  # what lines through both halves of braking at 8 m/s² miss one another by
 LANE_M: Final = 1.2  # sideways: in each other's way
 LOOK_S: Final = 0.7  # speeds are taken over this time
+BRAKED_S: Final = (0.7, 0.9, 1.1, 1.3, 1.5)  # for so long it may have been braking by now,
+WATCHED_S: Final = 3.0  # having driven steadily before; longer ago its speed may have been another one
 
 
 def find(moment: Moment) -> Iterator[Finding]:
@@ -62,13 +65,18 @@ def _joins_queue(moment: Moment, track: Track) -> bool:
     heading = before / max(float(np.hypot(*before)), 1e-6)
     if not sees_ahead(moment.scene, track.place, track.box, heading):
         return True
-    crawling = [t.place for t in moment.tracks if t is not track and t.speed < CRAWL_MPS and not t.is_person]
+    crawling = [t.place for t in moment.tracks if t is not track and not t.is_person and _crawls(t)]
     places = [stand.place for stand in moment.stands] + crawling
     return any(float(np.hypot(*(place - track.place))) < CROWD_M for place in places)
 
 
+def _crawls(track: Track) -> bool:
+    """Whether it is known to: a newcomer's speed is zero until it has been seen to move."""
+    return track.speed + track.speed_sigma < CRAWL_MPS
+
+
 def _braking(track: Track) -> float | None:
-    """How hard it brakes, m/s², where that is beyond BRAKING_MPS2 and its own error."""
+    """How hard it brakes, m/s², where that is BRAKING_MPS2 at least and surely not comfortable."""
     rows = track.trail.last(2 * LOOK_S)
     if float(np.hypot(*rows[0, SPEED])) - track.speed < BRAKING_MPS2 * LOOK_S / 2:
         return None  # the filter, which lags, sees nothing of the kind
@@ -76,16 +84,39 @@ def _braking(track: Track) -> float | None:
     before, after = rows[rows[:, T] <= middle], rows[rows[:, T] > middle]
     if len(before) < 4 or len(after) < 4:
         return None
-    (v0, e0), (v1, e1) = (fit_line(half[:, T], half[:, PLACE]) for half in (before, after))
     if np.median(before[:, KLASS]) != np.median(after[:, KLASS]):
         return None  # another vehicle under the same number
     jump = np.hypot(*(_at(before, middle) - _at(after, middle)))
     if jump > BRAKING_M + 2 * track.place_error:
         return None  # another one too
-    lost = float(np.hypot(*v0)) - float(np.hypot(*v1))
-    braking = lost / LOOK_S
-    error = float(np.hypot(np.hypot(e0, e1), track.place_error / LOOK_S)) / LOOK_S
-    return braking if braking - error > BRAKING_MPS2 and braking < TYRES_MPS2 else None
+    fits = [fit for seconds in BRAKED_S if (fit := _deceleration(track, seconds)) is not None]
+    if not fits:
+        return None
+    _, braking, error = min(fits)
+    hard = braking > max(BRAKING_MPS2, COMFORT_MPS2 + 2 * error)
+    return braking if hard and braking < TYRES_MPS2 else None
+
+
+def _deceleration(track: Track, seconds: float) -> tuple[float, float, float] | None:
+    """By how much "steady until `seconds` ago, braking evenly since" is off, the braking and its standard error, m/s².
+
+    Least squares along its way. A box's errors go on from frame to frame (first-order autoregression); where the way
+    strays further from the model than they explain, it is another vehicle's for a part, and the error larger.
+    """
+    rows = track.trail.last(WATCHED_S)
+    t = rows[:, T] - (rows[-1, T] - seconds)
+    if np.count_nonzero(t <= 0) < 4 or np.count_nonzero(t > 0) < 4 or t[0] > -LOOK_S:
+        return None
+    velocity, _ = fit_line(t[t <= 0], rows[t <= 0, PLACE])
+    heading = velocity / max(float(np.hypot(*velocity)), 1e-6)
+    way = (rows[:, PLACE] - rows[0, PLACE]) @ heading
+    model = np.column_stack((np.ones(len(t)), t, -(np.maximum(t, 0.0) ** 2) / 2))
+    solve = np.linalg.pinv(model)
+    found = solve @ way
+    misfit = float(np.sqrt(np.mean((way - model @ found) ** 2)))
+    weights = solve[2] * max(track.place_error, misfit)
+    alike = np.exp(-np.abs(t[:, None] - t) / ERROR_S)
+    return misfit, float(found[2]), float(np.sqrt(weights @ alike @ weights))
 
 
 def _time_to_collision(leader: Track, follower: Track) -> float | None:
