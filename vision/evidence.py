@@ -17,7 +17,7 @@ from events.evidence import Evidence
 from events.incident import Incident
 from vision.blur import blurred
 from vision.errors import VisionError
-from vision.frames.frame import Frame
+from vision.frames.frame import Frame, reformatted
 from vision.frames.letterbox import Boxes, Image
 
 QUALITY: Final = 85  # JPEG
@@ -110,7 +110,7 @@ class Ring:
         if self._frames and frame.at - self._frames[-1].at < 0.9 / CLIP_RATE:
             return self._complete(frame.at)
         image = blurred(frame.image, boxes) if self.blur else frame.image
-        small = av.VideoFrame.from_ndarray(shrunk(image, CLIP_WIDTH), format="bgr24").reformat(format="yuv420p")
+        small = reformatted(av.VideoFrame.from_ndarray(shrunk(image, CLIP_WIDTH), format="bgr24"), "yuv420p")
         kept = Kept(frame.at, small)
         self._frames.append(kept)
         while self._frames[0].at < frame.at - CLIP_SECONDS:

@@ -12,7 +12,7 @@ from vision.detection.decode import candidates, groups_of, layout_of, suppress
 from vision.detection.detect import Detector, open_detector
 from vision.detection.models import HINT, ModelFile, find_model, tiny_model
 from vision.errors import ModelError
-from vision.frames.letterbox import Image, letterbox, snug
+from vision.frames.letterbox import GREY, Image, draw, letterbox, snug
 
 PEOPLE = [(563, 237, 601, 330), (471, 165, 502, 245), (308, 207, 337, 296)]  # of vtest.avi's tenth frame, by eye
 
@@ -198,6 +198,16 @@ def test_a_letterbox_is_undone(width: int, height: int, target: tuple[int, int])
     assert inside[0, 2] <= target[0] + 1
     assert inside[0, 3] <= target[1] + 1
     np.testing.assert_allclose(fit.undo(inside), corners, atol=0.05 / fit.scale + 0.01)
+
+
+@pytest.mark.parametrize("size", [(640, 640), (384, 288), (320, 64), (64, 320), (384, 640)])
+def test_what_was_drawn_before_is_covered(size: tuple[int, int]) -> None:
+    picture, canvas = street(), np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    fresh, fit = letterbox(picture, size)
+    assert draw(picture, canvas) == fit
+    np.testing.assert_array_equal(canvas, fresh)
+    assert (canvas[: fit.top] == GREY).all()
+    assert (canvas[:, : fit.left] == GREY).all()
 
 
 def test_an_open_input_is_as_small_as_the_picture_allows() -> None:

@@ -54,10 +54,9 @@ def candidates(raw: NDArray[np.float32], layout: Layout, min_score: float) -> Bo
     if layout == "v5":
         rows = raw[raw[:, 4] >= min_score]
         centres, scores = rows[:, :4], rows[:, 5:] * rows[:, 4:5]
-        classes = scores.argmax(axis=1)
-        best = scores[np.arange(len(rows)), classes]
+        best = scores.max(axis=1)
         keep = best >= min_score
-        return _corners(centres[keep], best[keep], classes[keep])
+        return _corners(centres[keep], best[keep], scores[keep].argmax(axis=1))
     best = raw[4:].max(axis=0)
     keep = np.flatnonzero(best >= min_score)
     columns = raw[:, keep]
@@ -65,8 +64,10 @@ def candidates(raw: NDArray[np.float32], layout: Layout, min_score: float) -> Bo
 
 
 def _corners(centres: Boxes, scores: NDArray[np.float32], classes: NDArray[np.intp]) -> Boxes:
-    half = centres[:, 2:] / 2
-    return np.column_stack((centres[:, :2] - half, centres[:, :2] + half, scores, classes)).astype(np.float32)
+    boxes, half = np.empty((len(scores), 6), np.float32), centres[:, 2:] / 2
+    boxes[:, :2], boxes[:, 2:4] = centres[:, :2] - half, centres[:, :2] + half
+    boxes[:, 4], boxes[:, 5] = scores, classes
+    return boxes
 
 
 def suppress(boxes: Boxes, groups: NDArray[np.int32], overlap: float = OVERLAP) -> Boxes:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from vision.detection import coco
 from vision.detection.decode import Layout, candidates, groups_of, layout_of, suppress
-from vision.detection.runtimes import Infer, Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
+from vision.detection.runtimes import Lane, Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
 from vision.errors import ModelError
-from vision.frames.letterbox import Boxes, Fit, Image, letterbox, snug
+from vision.frames.letterbox import Boxes, Fit, Image, draw, letterbox, snug
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class NetworkDetector:
         self.min_score = min_score
         self._layout = layout
         self._groups = groups
-        self._free: SimpleQueue[Infer] = SimpleQueue()
+        self._free: SimpleQueue[Lane] = SimpleQueue()
         for lane in network.lanes:
             self._free.put(lane)
 
@@ -76,13 +76,13 @@ class NetworkDetector:
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: Image) -> Boxes:
-        canvas, fit = self.prepare(frame)
-        with self._lane() as infer:
-            found = candidates(infer(canvas), self._layout, self.min_score)
+        with self._lane() as lane:
+            fit = draw(frame, lane.canvas(self._size_for(frame)))
+            found = candidates(lane.run(), self._layout, self.min_score)
         return self._finish(found, fit)
 
     @contextmanager
-    def _lane(self) -> Iterator[Infer]:
+    def _lane(self) -> Iterator[Lane]:
         lane = self._free.get()
         try:
             yield lane
@@ -91,13 +91,17 @@ class NetworkDetector:
 
     def prepare(self, frame: Image) -> tuple[Image, Fit]:
         """The network's input for `frame`, and how the frame lies in it."""
+        return letterbox(frame, self._size_for(frame))
+
+    def _size_for(self, frame: Image) -> tuple[int, int]:
         height, width = frame.shape[:2]
-        return letterbox(frame, self.info.size or snug(width, height, LONGEST, STRIDE))
+        return self.info.size or snug(width, height, LONGEST, STRIDE)
 
     def infer(self, canvas: Image) -> NDArray[np.float32]:
         """What the network says of a prepared input; valid until the next call. Not for threads that share it."""
-        with self._lane() as infer:
-            return infer(canvas)
+        with self._lane() as lane:
+            lane.canvas((canvas.shape[1], canvas.shape[0]))[:] = canvas
+            return lane.run()
 
     def boxes(self, raw: NDArray[np.float32], fit: Fit) -> Boxes:
         """What `infer` said, as `detect` tells it."""

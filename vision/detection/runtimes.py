@@ -1,4 +1,4 @@
-"""What runs a network: ONNX Runtime and OpenVINO, each behind `infer(canvas) -> raw output`."""
+"""What runs a network: ONNX Runtime and OpenVINO, each behind lanes: a canvas to draw on, and its raw output."""
 
 import ast
 import importlib.util
@@ -22,24 +22,43 @@ log = logging.getLogger(__name__)
 
 Runtime = Literal["onnxruntime", "openvino", "ultralytics"]
 Shape = tuple[int | None, ...]
-Infer = Callable[[Image], NDArray[np.float32]]
-_Request = tuple[Any, NDArray[np.uint8]]  # and where its input lies
+_Opened = tuple[Image, Callable[[], NDArray[np.float32]]]  # where its input lies, and what runs it
 METADATA: Final = ("names", "imgsz", "stride", "hint", "name")
+
+
+class Lane:
+    """One picture's way through the network. The picture is drawn where the network reads it: none is copied."""
+
+    def __init__(self, opened: Callable[[tuple[int, int]], _Opened]) -> None:
+        self._opened = opened  # for pictures of a width and height
+        self._by_size: dict[tuple[int, int], _Opened] = {}
+        self._run: Callable[[], NDArray[np.float32]] | None = None
+
+    def canvas(self, size: tuple[int, int]) -> Image:
+        """(height, width, 3) uint8 BGR to draw on, for an input of this width and height; then `run`."""
+        if size not in self._by_size:
+            self._by_size[size] = self._opened(size)
+        canvas, self._run = self._by_size[size]
+        return canvas
+
+    def run(self) -> NDArray[np.float32]:
+        """The first output, without its batch dimension, for what was drawn; valid until the next `run`."""
+        assert self._run is not None
+        return self._run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """An opened network. Open dimensions of its shapes are None.
 
-    Each of `lanes` takes (height, width, 3) uint8 BGR of the input's size and returns the first output without its
-    batch dimension, valid until that lane's next call. Lanes may be used at once, each by one thread: there is one
-    more of them than pictures are worked on, so that the network never waits for the next.
+    Lanes may be used at once, each by one thread: there is one more of them than pictures are worked on, so that the
+    network never waits for the next.
     """
 
     runtime: Runtime
     input_shape: Shape  # (1, 3, height, width)
     output_shape: Shape
-    lanes: tuple[Infer, ...]
+    lanes: tuple[Lane, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -65,16 +84,21 @@ def open_onnxruntime(path: Path, threads: int, at_once: int) -> Network:
         raise ModelError(f"{path}: not a network that ONNX Runtime can open: {_first_line(error)}") from error
     (source, *_), (output, *_) = session.get_inputs(), session.get_outputs()
 
-    def infer(canvas: Image) -> NDArray[np.float32]:
-        blob = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
-        result: NDArray[np.float32] = session.run([output.name], {source.name: blob})[0][0]
-        return result
+    def opened(size: tuple[int, int]) -> _Opened:
+        canvas = np.empty((size[1], size[0], 3), np.uint8)
+
+        def run() -> NDArray[np.float32]:
+            blob = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
+            result: NDArray[np.float32] = session.run([output.name], {source.name: blob})[0][0]
+            return result
+
+        return canvas, run
 
     return Network(
         runtime="onnxruntime",
         input_shape=_open_shape(source.shape),
         output_shape=_open_shape(output.shape),
-        lanes=(infer,) * (at_once + 1),
+        lanes=tuple(Lane(opened) for _ in range(at_once + 1)),
         metadata=dict(session.get_modelmeta().custom_metadata_map),
     )
 
@@ -103,35 +127,27 @@ def open_openvino(path: Path, threads: int, at_once: int) -> Network:
     compiled: dict[tuple[int, int], Any] = {}
     setting_up = Lock()
 
-    def opened(size: tuple[int, int]) -> _Request:
+    def opened(size: tuple[int, int]) -> _Opened:
         # OpenVINO's Python side sets itself up at the first inference, and two first ones at once wait for each other
         with setting_up:
             if size not in compiled:
                 compiled[size] = _compile(core, model, size, threads, at_once)
             request = compiled[size].create_infer_request()
             request.infer(share_outputs=True)
-            return request, request.get_input_tensor(0).data
 
-    def lane() -> Infer:
-        requests: dict[tuple[int, int], _Request] = {}
-
-        def infer(canvas: Image) -> NDArray[np.float32]:
-            size = (canvas.shape[0], canvas.shape[1])
-            if size not in requests:
-                requests[size] = opened(size)
-            request, source = requests[size]
-            source[0] = canvas
-            request.infer(share_outputs=True)
+        def run() -> NDArray[np.float32]:
+            request.start_async()  # `infer` would make a dictionary of outputs first
+            request.wait()
             result: NDArray[np.float32] = request.get_output_tensor(0).data[0]
             return result
 
-        return infer
+        return request.get_input_tensor(0).data[0], run
 
     return Network(
         runtime="openvino",
         input_shape=tuple(d.get_length() if d.is_static else None for d in source),
         output_shape=tuple(d.get_length() if d.is_static else None for d in output),
-        lanes=tuple(lane() for _ in range(at_once + 1)),
+        lanes=tuple(Lane(opened) for _ in range(at_once + 1)),
         metadata=_folder_metadata(path) if path.is_dir() else _onnx_metadata(model),
     )
 
@@ -141,7 +157,7 @@ def _compile(core: Any, model: Any, size: tuple[int, int], threads: int, at_once
     from openvino import Layout, Type, preprocess  # noqa: PLC0415 - as above
 
     model = model.clone()
-    model.reshape({0: [1, 3, *size]})
+    model.reshape({0: [1, 3, *reversed(size)]})
     steps = preprocess.PrePostProcessor(model)
     picture = steps.input(0)
     picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))

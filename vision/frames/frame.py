@@ -1,11 +1,14 @@
 """A picture and when it was captured."""
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from vision.frames.letterbox import Image
 
@@ -27,7 +30,7 @@ class Frame:
     def image(self) -> Image:
         """(h, w, 3) uint8 BGR; not to be written to."""
         if isinstance(self.picture, av.VideoFrame):
-            return self.picture.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+            return np.asarray(reformatted(self.picture, "bgr24").to_ndarray(), np.uint8)
         return self.picture
 
     @cached_property
@@ -45,6 +48,21 @@ class Frame:
         if isinstance(self.picture, av.VideoFrame):
             return self.picture.width, self.picture.height
         return self.picture.shape[1], self.picture.shape[0]
+
+
+class _Converter(threading.local):
+    """FFmpeg's converter sets tables up for each pair of formats; a thread needs to do that once, not at each frame."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+
+
+_CONVERTER: Final = _Converter()
+
+
+def reformatted(picture: av.VideoFrame, pixels: str) -> av.VideoFrame:
+    """`picture` with its pixels in another format, "bgr24" for one, converted in the thread that calls."""
+    return _CONVERTER.reformatter.reformat(picture, format=pixels, threads=1)
 
 
 def _luma_plane(picture: av.VideoFrame) -> Image:

@@ -1,6 +1,6 @@
 """Fitting a picture into a network's input, grey bars around it, and its boxes back again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -31,8 +31,7 @@ class Fit:
         Returns:
             (n, 6), pixels of the picture.
         """
-        boxes = boxes.copy()
-        boxes[:, 0:4] -= np.array([self.left, self.top, self.left, self.top], np.float32)
+        boxes = boxes - np.array([self.left, self.top, self.left, self.top, 0, 0], np.float32)
         boxes[:, 0:4] /= self.scale
         np.clip(boxes[:, 0:4:2], 0, self.width, out=boxes[:, 0:4:2])
         np.clip(boxes[:, 1:4:2], 0, self.height, out=boxes[:, 1:4:2])
@@ -45,19 +44,35 @@ def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, Fit]:
     Returns:
         (height, width, 3) uint8 in the picture's own channel order, and how it lies in there.
     """
-    height, width = image.shape[:2]
+    if image.shape[1::-1] == size:
+        return image, _fit(*size, size)
+    canvas = np.empty((size[1], size[0], 3), np.uint8)
+    return canvas, draw(image, canvas)
+
+
+def draw(image: Image, canvas: Image) -> Fit:
+    """What `letterbox` does, on a canvas (height, width, 3) that is there already, whatever was on it."""
+    size = (canvas.shape[1], canvas.shape[0])
+    fit = _fit(image.shape[1], image.shape[0], size)
+    width, height = inner = _inner(fit)
+    right, bottom = fit.left + width, fit.top + height
+    canvas[: fit.top], canvas[bottom:] = GREY, GREY
+    canvas[fit.top : bottom, : fit.left], canvas[fit.top : bottom, right:] = GREY, GREY
+    inside = canvas[fit.top : bottom, fit.left : right]
+    inside[:] = image if inner == (fit.width, fit.height) else cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
+    return fit
+
+
+def _fit(width: int, height: int, size: tuple[int, int]) -> Fit:
     scale = min(size[0] / width, size[1] / height)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    fit = Fit(scale=scale, left=(size[0] - inner[0]) // 2, top=(size[1] - inner[1]) // 2, width=width, height=height)
-    if inner == (width, height) == size:
-        return image, fit
-    canvas = np.full((size[1], size[0], 3), GREY, np.uint8)
-    inside = canvas[fit.top : fit.top + inner[1], fit.left : fit.left + inner[0]]
-    if inner == (width, height):
-        inside[:] = image
-    else:
-        inside[:] = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
-    return canvas, fit
+    fit = Fit(scale=scale, left=0, top=0, width=width, height=height)
+    inner = _inner(fit)
+    return replace(fit, left=(size[0] - inner[0]) // 2, top=(size[1] - inner[1]) // 2)
+
+
+def _inner(fit: Fit) -> tuple[int, int]:
+    """Width and height of the picture in the input."""
+    return max(1, round(fit.width * fit.scale)), max(1, round(fit.height * fit.scale))
 
 
 def snug(width: int, height: int, longest: int, stride: int) -> tuple[int, int]:
