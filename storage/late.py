@@ -17,6 +17,7 @@ Source = Literal["reading", "traffic"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+BIG_DRAIN: Final = 100  # marks: a day of one series, or five hours of five
 BUCKET: Final = 900_000_000  # microseconds: marks name buckets of 15 minutes, whatever the level
 
 BOUNDS: Final = "SELECT closed_until, frozen_before FROM late_bounds(%s)"
@@ -26,6 +27,7 @@ MARK: Final = """
     FROM unnest(%(ids)s::int[], %(buckets)s::bigint[]) AS late(id, at)
     ON CONFLICT (source, id, bucket) DO UPDATE SET marked_at = excluded.marked_at
 """
+BACKLOG: Final = "SELECT count(*), max(marked_at) FROM late_mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,14 @@ class LateBounds:
 
     closed_until: int | None
     frozen_before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Buckets that are marked and not yet claimed, and when the latest of them was; alike twice: nothing came."""
+
+    marks: int = 0
+    latest: datetime | None = None
 
 
 def late_bounds(conn: Connection[Any], source: Source) -> LateBounds:
@@ -74,6 +84,13 @@ def mark_late(
     buckets = (pairs[:, 1] * BUCKET).tolist()
     conn.execute(MARK, {"source": source, "ids": pairs[:, 0].tolist(), "buckets": buckets})
     return len(pairs)
+
+
+def late_backlog(conn: Connection[Any]) -> Backlog:
+    """What is marked now."""
+    row = conn.execute(BACKLOG).fetchone()
+    assert row is not None
+    return Backlog(marks=row[0], latest=row[1])
 
 
 def _microseconds(at: datetime | None) -> int | None:

@@ -5,11 +5,17 @@ No picture, no number plate, no track, nobody's name.
 Left out: the data of devices that were not well that day. Suppressed: counts of people below the city's smallest count,
 and the zone's total beside them, from which they could be had by subtraction; the speed of fewer vehicles than that,
 and the zone's where the same holds. Incidents carry the minute and a place to about 100 m, and nothing of who or what
-was seen; those that are about somebody on foot, or were told by a citizen, the hour and the ward only.
+was seen; those that are about somebody on foot, or were told by a citizen, the hour and the ward only. Rows with a text
+that looks like a number plate (a bus may be called by its own) or like the number of an incident or a stream.
 """
 
 from dataclasses import dataclass
 from typing import Final
+
+PERSONAL: Final = (  # read alike by PostgreSQL, RE2 and Python
+    r"(?i)(^|[^0-9a-z])[0-9]{2}[- ]?[a-z]{1,2}[0-9]?[-. ][0-9]{3}[.]?[0-9]{2}($|[^0-9])"  # 29A-123.45, 29-B1 123.45
+    r"|(^|[^0-9a-z])01[0-9a-hjkmnp-tv-z]{24}($|[^0-9a-z])"  # a ULID of our time
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,9 @@ QUALITY: Final = Dataset(
     title="Quality of each device's data",
     title_vi="Chất lượng số liệu của từng thiết bị",
     query="""
-        SELECT d.name AS device, q.correct, q.complete, q.clean, q.calibrated, q.alive_s AS alive, q.delay_s AS delay,
-               q.well, nullif(array_to_string(q.reasons, '; '), '') AS reasons
+        SELECT d.name AS device, q.correct, q.complete, q.clean, q.calibrated, q.alive_s AS alive,
+               q.alive_limit_s AS alive_limit, q.delay_s AS delay, q.well,
+               nullif(array_to_string(q.reasons, '; '), '') AS reasons
         FROM quality_1d q JOIN device d ON d.id = q.device_id WHERE q.day = %(day)s ORDER BY 1""",
     columns=(
         _DEVICE,
@@ -159,6 +166,7 @@ QUALITY: Final = Dataset(
         Column("clean", "number", "1", "share declared, without duplicates, readable"),
         Column("calibrated", "number", "1", "share of its cameras that are calibrated; empty: it has none"),
         Column("alive", "number", "s", "age of the latest value at the day's end"),
+        Column("alive_limit", "number", "s", "how old it may be: longer where the device measures seldom"),
         Column("delay", "number", "s", "median time from measurement to receipt"),
         Column("well", "boolean", "", "no word below its threshold; else the device's data is not published"),
         Column("reasons", "string", "", "why not, worst first"),

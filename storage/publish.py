@@ -18,7 +18,7 @@ from psycopg import Connection, IsolationLevel, sql
 
 from storage.city import city_value, time_zone
 from storage.level import DAY
-from storage.open_data import DATASETS, Dataset
+from storage.open_data import DATASETS, PERSONAL, Dataset
 from storage.publish_catalogue import write_catalogue
 from storage.publish_package import (
     PACKAGE,
@@ -42,12 +42,14 @@ RECORDED: Final = "SELECT DISTINCT revision FROM publication WHERE day = %s"
 RECORD: Final = """
     INSERT INTO publication (day, dataset, revision, sha256, rows, withheld, left_out, published_at)
     SELECT %(day)s, %(dataset)s, %(revision)s, %(sha256)s, %(rows)s, %(withheld)s,
-           ARRAY(SELECT id FROM device WHERE name = ANY(%(left_out)s) ORDER BY id), %(published_at)s
+           ARRAY(SELECT id FROM device WHERE name = ANY(%(left_out)s) OR name ~ %(personal)s ORDER BY id),
+           %(published_at)s
 """
 CHECKED: Final = "UPDATE publication SET checked_at = now() WHERE day = %s"
 UNWELL: Final = """
-    SELECT d.name, array_to_string(q.reasons, '; ') FROM quality_1d q JOIN device d ON d.id = q.device_id
-    WHERE q.day = %s AND NOT q.well ORDER BY q.score, d.name
+    SELECT d.name, CASE WHEN r.told ~ %(personal)s THEN 'not well' ELSE r.told END
+    FROM quality_1d q JOIN device d ON d.id = q.device_id, LATERAL (SELECT array_to_string(q.reasons, '; ') AS told) r
+    WHERE q.day = %(day)s AND NOT q.well AND d.name !~ %(personal)s ORDER BY q.score, d.name
 """
 MEASURED: Final = sql.SQL("""
     SELECT count(*), count(*) FILTER (WHERE well) FROM quality_1d q
@@ -160,13 +162,16 @@ def _write(conn: Connection[Any], day: date, made: Path) -> tuple[dict[str, int]
     lo = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
     hi = DAY.ceil(lo + timedelta(hours=1), zone)
     parameters = {"day": day, "lo": lo, "hi": hi, "smallest": city_value(conn, "smallest_count") or 5}
-    unwell = [{"device": name, "why": reasons} for name, reasons in conn.execute(UNWELL, (day,))]
+    named = conn.execute(UNWELL, {"day": day, "personal": PERSONAL})
+    unwell = [{"device": name, "why": reasons} for name, reasons in named]
     rows: dict[str, int] = {}
     withheld: dict[str, list[dict[str, str | None]]] = {}
     for dataset in DATASETS:
         why = _below(conn, dataset, parameters)
         if why is None:
-            rows[dataset.name] = write_tables(conn, dataset, parameters, made)
+            written = write_tables(conn, dataset, parameters, made)
+            rows[dataset.name] = written.rows
+            why = f"{written.personal} rows, a name in them looks like a number plate" if written.personal else None
         withheld[dataset.name] = [{"device": None, "why": why}] if why else []
         withheld[dataset.name] += unwell if dataset.well_only else []
     return rows, withheld
@@ -202,7 +207,7 @@ def _record(conn: Connection[Any], day: date, issue: Path) -> None:
             "day": day, "dataset": dataset.name, "revision": int(issue.name[1:]),
             "sha256": sums.get(file), "rows": rows.get(file, 0),
             "withheld": [": ".join(filter(None, (one["device"], one["why"]))) for one in withheld],
-            "left_out": [one["device"] for one in withheld if one["device"]],
+            "left_out": [one["device"] for one in withheld if one["device"]], "personal": PERSONAL,
             "published_at": datetime.fromtimestamp((issue / PACKAGE).stat().st_mtime, UTC),
         }  # fmt: skip
         conn.execute(RECORD, told)

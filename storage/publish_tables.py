@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from psycopg import Connection
 
-from storage.open_data import Dataset
+from storage.open_data import PERSONAL, Dataset
 
 ROWS: Final = 20_000  # at a time: a big city's day does not fit in memory
 TYPES: Final = {
@@ -19,24 +20,43 @@ TYPES: Final = {
 }  # fmt: skip
 
 
-def write_tables(conn: Connection[Any], dataset: Dataset, parameters: dict[str, Any], folder: Path) -> int:
-    """Write `dataset`.csv, .parquet and, where it has places, .geojson into `folder`; return how many rows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Rows in the files, and rows that were left out because a text in them could tell of a person."""
+
+    rows: int
+    personal: int
+
+
+def write_tables(conn: Connection[Any], dataset: Dataset, parameters: dict[str, Any], folder: Path) -> Written:
+    """Write `dataset`.csv, .parquet and, where it has places, .geojson into `folder`.
 
     The caller owns the transaction, in which the rows are read bit by bit.
     """
     schema = schema_of(dataset)
-    rows = 0
+    rows = personal = 0
     with (
         pa.parquet.ParquetWriter(folder / f"{dataset.name}.parquet", schema) as parquet,
         pa.csv.CSVWriter(folder / f"{dataset.name}.csv", _readable_schema(schema)) as csv,
     ):
-        for batch in _batches(conn, dataset, parameters, schema):
+        for whole in _batches(conn, dataset, parameters, schema):
+            batch = impersonal(whole)
             parquet.write_table(batch)
             csv.write_table(_readable(batch))
             rows += batch.num_rows
+            personal += whole.num_rows - batch.num_rows
     if dataset.has_places:
         _write_places(folder, dataset)
-    return rows
+    return Written(rows=rows, personal=personal)
+
+
+def impersonal(table: Any) -> Any:
+    """The rows in which no text looks like a number plate or like the number of an incident."""
+    for field in table.schema:
+        if pa.types.is_string(field.type):
+            found = pa.compute.match_substring_regex(table[field.name], PERSONAL)
+            table = table.filter(pa.compute.invert(pa.compute.fill_null(found, fill_value=False)))
+    return table
 
 
 def schema_of(dataset: Dataset) -> Any:

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from storage.aggregates import SORT_IN_MEMORY, Done
 from storage.city import city_value, time_zone
+from storage.late import BIG_DRAIN, late_backlog
 from storage.level import DAY
 from storage.quality_words import in_english
 
@@ -98,8 +99,8 @@ MEASURE: Final = """
 """
 PERIODS: Final = 1.5  # of its quickest series, for which a device may be silent where that is longer than `alive_s`
 KEPT: Final = (
-    "correct", "complete", "clean", "calibrated", "alive_s", "delay_s", "n", "missing", "explained", "well", "reasons",
-    "why",
+    "correct", "complete", "clean", "calibrated", "alive_s", "alive_limit_s", "delay_s", "n", "missing", "explained",
+    "well", "reasons", "why",
 )  # fmt: skip
 STORE: Final = sql.SQL("""
     INSERT INTO quality_1d AS old (day, device_id, score, {columns})
@@ -131,6 +132,23 @@ DUE: Final = """
                       AND q.computed_at >= a.computed_at + interval '15 minutes')
     ORDER BY bucket
 """
+UNSCORED: Final = """
+    SELECT EXISTS (
+        SELECT FROM (SELECT min(bucket) AS first, max(bucket) AS last FROM (
+                         SELECT bucket FROM reading_1d UNION ALL SELECT bucket FROM traffic_1d) a) span,
+             generate_series(first AT TIME ZONE %(zone)s, last AT TIME ZONE %(zone)s, interval '1 day') d (local),
+             LATERAL (SELECT d.local AT TIME ZONE %(zone)s AS bucket) b
+        WHERE NOT EXISTS (SELECT FROM quality_1d q WHERE q.day = d.local::date)
+          AND (EXISTS (SELECT FROM reading_1d r WHERE r.bucket = b.bucket AND NOT r.frozen)
+               OR EXISTS (SELECT FROM traffic_1d t WHERE t.bucket = b.bucket AND NOT t.frozen)))
+"""
+
+
+def days_have_come(conn: Connection[Any]) -> bool:
+    """Whether a day that is closed has never been scored, and no drain is under way that would change it at once."""
+    if late_backlog(conn).marks >= BIG_DRAIN:
+        return False
+    return bool(conn.execute(UNSCORED, {"zone": time_zone(conn).key}).fetchall()[0][0])
 
 
 def score_due_days(conn: Connection[Any]) -> Done:
@@ -174,7 +192,7 @@ def judged(row: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str,
     why = [_why(word, words.get(word), row, thresholds) for word in below]
     return {
         **words, "score": min([1.0, *below.values()]), "well": not below,
-        "why": Jsonb(why), "reasons": [in_english(fact) for fact in why],
+        "why": Jsonb(why), "reasons": [in_english(fact) for fact in why], "alive_limit_s": thresholds["alive_s"],
         **{key: row[key] for key in ("device_id", "alive_s", "delay_s", "n", "missing", "explained")},
     }  # fmt: skip
 

@@ -19,8 +19,8 @@ DEVICES: Final = """
     WITH placed AS MATERIALIZED (
         SELECT DISTINCT ON (device_id) * FROM device_ward(%(day)s) ORDER BY device_id, share DESC, code)
     SELECT d.name AS device, w.code AS ward, w.name AS ward_name, q.correct, q.complete, q.clean, q.calibrated,
-           q.alive_s, q.delay_s, q.missing, q.explained, q.well, s.shared_at, s.days::float8 AS shared_days,
-           q.why, q.score
+           q.alive_s, q.alive_limit_s, q.delay_s, q.missing, q.explained, q.well, s.shared_at,
+           s.days::float8 AS shared_days, q.why, q.score
     FROM quality_1d q
     JOIN device d ON d.id = q.device_id
     JOIN shared_1d s ON s.day = q.day AND s.device_id = q.device_id
@@ -29,7 +29,7 @@ DEVICES: Final = """
     WHERE q.day = %(day)s ORDER BY q.score, d.name
 """
 AREAS: Final = """
-    SELECT whole, code, name, devices, correct, complete, clean, nullif(alive_s, 'infinity') AS alive_s, delay_s,
+    SELECT whole, code, name, devices, correct, complete, clean, alive_s, alive_limit_s, delay_s,
            missing, explained, well, shared, shared_days, worst, worst_why
     FROM quality_ward(%(day)s, %(wards_of)s) WHERE devices > 0
 """
@@ -52,6 +52,7 @@ class DeviceDay:
     clean: float | None
     calibrated: float | None
     alive_s: float | None
+    alive_limit_s: float
     delay_s: float | None
     missing: int
     explained: int
@@ -73,7 +74,8 @@ class AreaDay:
     correct: float | None
     complete: float | None
     clean: float | None
-    alive_s: float | None  # median over its devices
+    alive_s: float | None  # of its device in the middle, by silence as a share of what each is allowed
+    alive_limit_s: float  # what that one is allowed
     delay_s: float | None
     missing: int
     explained: int
@@ -122,6 +124,7 @@ def area_days(conn: Connection[Any], day: date, wards_of: date | None = None) ->
 
 def _area(row: dict[str, Any], thresholds: Mapping[str, float], shared: list[dict[str, Any]]) -> tuple[float, AreaDay]:
     words = {word: row[word] for word in ("correct", "complete", "clean")}
+    thresholds = {**thresholds, "alive_s": row["alive_limit_s"]}
     below = ratios_below(words, row["alive_s"], thresholds)
     why = [
         {"word": word, "value": row.get("alive_s" if word == "alive" else word),

@@ -23,7 +23,10 @@ class Words(BaseModel):
     correct: float | None
     complete: float | None
     clean: float | None
-    alive_s: float | None = Field(description="Age of the latest value at the day's end; of an area, the median.")
+    alive_s: float | None = Field(
+        description="The latest value's age at the day's end; of an area, its middle device's."
+    )
+    alive_limit_s: float = Field(description="How old it may be: longer for a device that measures seldom.")
     delay_s: float | None = Field(description="Median seconds from measurement to receipt.")
     missing: int = Field(description="Messages missing without explanation.")
     explained: int = Field(description="Messages missing, and it is known why.")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from storage.open_data import TRAFFIC
 from storage.publish import publish_day
+from storage.publish_package import issues_of, read_package
 from storage.publish_tables import write_tables
 from tests.storage.conftest import PUBLISHED_AT, PUBLISHED_DAY, hour, incident
 
@@ -27,6 +28,21 @@ COUNTS = st.dictionaries(
     min_size=1,
     max_size=6,
 )
+COLUMNS = {  # all that is told, so that a column more is noticed
+    "readings": {
+        *("bucket", "device", "series", "unit", "n", "mean", "minimum", "maximum", "p50", "p95"),
+        *("coverage", "good", "revision"),
+    },
+    "traffic": {
+        *("bucket", "device", "camera", "zone", "class", "direction", "count", "suppressed", "speed", "occupancy"),
+        *("queue", "pcu", "coverage", "trusted", "revision"),
+    },
+    "incidents": {"started", "kind", "severity", "minutes", "ward", "latitude", "longitude"},
+    "quality": {
+        *("device", "correct", "complete", "clean", "calibrated", "alive", "alive_limit", "delay", "well", "reasons"),
+    },
+    "devices": {"device", "latitude", "longitude", "ward", "method"},
+}
 Counts = dict[tuple[str, str], tuple[int, float | None]]
 Row = dict[str, Any]
 
@@ -54,6 +70,8 @@ def test_no_picture_no_plate_no_track_no_name(ready: psycopg.Connection, tmp_pat
     assert not re.search(rb"\b01[0-9A-HJKMNP-TV-Z]{24}\b", everything)  # ULIDs: incidents, streams
     assert not re.search(rb"\b\d{2}[A-Z]\d?-\d{3}\.?\d{2}\b", everything)  # Vietnamese number plates
     assert {path.suffix for path in files} == {".csv", ".parquet", ".geojson", ".json", ".jsonld"}
+    told = {path.stem: set(rows_of(path)[0]) for path in files if path.suffix == ".parquet"}
+    assert told == COLUMNS
 
 
 @pytest.mark.parametrize("kind", ["pedestrian_on_road", "citizen_report", "object_detected"])
@@ -71,6 +89,33 @@ def test_an_incident_about_a_person_has_hour_and_ward_only(
     assert vehicle["started"] == PUBLISHED_AT + timedelta(minutes=23)
     assert (vehicle["latitude"], vehicle["longitude"]) == (21.029, 105.852)
     assert kind not in (tmp_path / PUBLISHED_DAY.isoformat() / "r1" / "incidents.geojson").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["bus-29B-123.45", "bus_29b1-12345", "29-B1 123.45", "cam 01J9ZQ4V5M6N7P8R9S0TABCDEF"])
+@pytest.mark.parametrize("well", [True, False])
+def test_who_is_called_by_a_number_plate_or_a_ulid_is_left_out_and_the_package_says_how_many_rows(
+    ready: psycopg.Connection, tmp_path: Path, name: str, *, well: bool
+) -> None:
+    ready.execute("UPDATE device SET name = %s WHERE id = 2", (name,))
+    ready.execute("UPDATE quality_1d SET well = %s, reasons = %s WHERE device_id = 2", (well, [f"least: {name}/speed"]))
+    publish_day(ready, tmp_path, PUBLISHED_DAY)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert name.encode() not in b"".join(path.read_bytes() for path in files)
+    issue = tmp_path / PUBLISHED_DAY.isoformat() / "r1"
+    assert [row["device"] for row in rows_of(issue / "devices.parquet")] == ["good"]
+    assert [row["device"] for row in rows_of(issue / "readings.parquet")] == ["good"]
+    withheld = read_package(issue)["withheld"]
+    assert withheld["devices"] == [{"device": None, "why": "1 rows, a name in them looks like a number plate"}]
+    assert bool(withheld["readings"]) is well
+    assert ready.execute("SELECT DISTINCT left_out FROM publication").fetchall() == [([2],)]
+
+
+def test_names_that_only_remind_of_a_plate_stay(ready: psycopg.Connection, tmp_path: Path) -> None:
+    for name in ("cam-29", "24h-2026", "pm10-2026-11", "70B3D57ED005A4B1", "TDC-K2-12345", "100m-123"):
+        ready.execute("UPDATE device SET name = %s WHERE id = 1", (name,))
+        publish_day(ready, tmp_path, PUBLISHED_DAY)
+        table = rows_of(issues_of(tmp_path / PUBLISHED_DAY.isoformat())[-1] / "readings.parquet")
+        assert {row["device"] for row in table} == {name}
 
 
 @pytest.fixture

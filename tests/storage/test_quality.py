@@ -8,8 +8,9 @@ import pytest
 
 from ngatu.city_lists import load_city
 from storage.aggregates import aggregate
+from storage.late import BIG_DRAIN
 from storage.level import LEVELS
-from storage.quality import score_day, score_due_days
+from storage.quality import days_have_come, score_day, score_due_days
 from storage.quality_cards import DeviceDay, area_days, device_days, latest_day, scored_days
 
 DAY = date(2026, 3, 2)
@@ -75,20 +76,73 @@ def test_a_device_that_sent_everything_is_well(conn: psycopg.Connection) -> None
     assert told.alive_s == 60
 
 
-@pytest.mark.parametrize(("last", "alive"), [("23:45", True), ("23:30", False)])
-def test_who_measures_each_quarter_of_an_hour_may_be_silent_as_long(
-    conn: psycopg.Connection, last: str, *, alive: bool
-) -> None:
-    made = series(conn, device(conn, "detector"), "volume")
+def detector(conn: psycopg.Connection, name: str, last: str) -> None:
+    """One that counts each quarter of an hour, the last time at `last`."""
+    made = series(conn, device(conn, name), "volume")
     conn.execute("UPDATE series SET period_s = 900 WHERE id = %s", (made,))
     conn.execute(
         "INSERT INTO reading (at, received, value, series_id)"
         " SELECT t, t, 1, %s FROM generate_series(%s::timestamptz, %s, interval '15 min') t",
         (made, LO, LO + timedelta(hours=int(last[:2]), minutes=int(last[3:]))),
     )
+
+
+@pytest.mark.parametrize(("last", "alive"), [("23:45", True), ("23:30", False)])
+def test_who_measures_each_quarter_of_an_hour_may_be_silent_as_long(
+    conn: psycopg.Connection, last: str, *, alive: bool
+) -> None:
+    detector(conn, "detector", last)
     told = scored(conn)["detector"]
     assert told.well is alive
+    assert told.alive_limit_s == 1350
     assert any(reason.startswith("alive:") for reason in told.reasons) is not alive
+
+
+@pytest.mark.parametrize(
+    ("lasts", "told"),
+    [
+        (("23:45", "23:45", "23:30"), None),
+        (("23:45", "23:30", "23:15"), "alive: silent for the day's last 1800 s, allowed are 1350"),
+        (("23:45", "00:00", None), "alive: silent for the day's last 86400 s, allowed are 1350"),
+        (("23:45", None, None), "alive: nothing came that day"),
+    ],
+)
+def test_wards_and_the_city_are_judged_by_what_each_of_their_devices_is_allowed(
+    conn: psycopg.Connection, lasts: tuple[str | None, ...], told: str | None
+) -> None:
+    """By the one in the middle; one that measures each minute stands beside them, alive."""
+    for number, last in enumerate(lasts):
+        if last is None:
+            device(conn, f"detector-{number}")
+        else:
+            detector(conn, f"detector-{number}", last)
+    if told is None:
+        read(conn, series(conn, device(conn, "minute"), "air/pm25"))
+    scored(conn)
+    for area in area_days(conn, DAY):
+        alive = [reason for reason in area.reasons if reason.startswith("alive:")]
+        assert alive == ([told] if told else [])
+        assert area.alive_s is None or (area.alive_s <= area.alive_limit_s) is (told is None)
+
+
+def test_a_day_is_new_until_it_is_scored_and_no_drain_is_under_way(conn: psycopg.Connection) -> None:
+    read(conn, series(conn, device(conn, "good"), "a"))
+    assert not days_have_come(conn)
+    aggregate(conn, LEVELS["1d"], now=LO + timedelta(days=2))
+    assert days_have_come(conn)
+    conn.execute(
+        "INSERT INTO late_mark (source, id, bucket)"
+        " SELECT 'reading', 1, %s + i * interval '15 min' FROM generate_series(1, %s) i",
+        (LO, BIG_DRAIN),
+    )
+    assert not days_have_come(conn)
+    conn.execute("DELETE FROM late_mark WHERE bucket = (SELECT max(bucket) FROM late_mark)")
+    assert days_have_come(conn)
+    score_due_days(conn)
+    assert not days_have_come(conn)
+    conn.execute("DELETE FROM quality_1d")
+    conn.execute("UPDATE reading_1d SET frozen = true")
+    assert not days_have_come(conn)
 
 
 @pytest.mark.parametrize(
