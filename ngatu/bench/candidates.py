@@ -63,6 +63,6 @@ TRACKERS: Final[Mapping[str, Callable[[float], Numbering]]] = {
     "SORT": lambda fps: SORTTracker(**_hidden(fps), **_wide(), track_activation_threshold=CERTAIN),
     "OC-SORT": lambda fps: OCSORTTracker(**_hidden(fps), **_wide(), high_conf_det_threshold=CERTAIN),
     "C-BIoU": lambda fps: CBIoUTracker(**_staged(fps)),
-    "BoT-SORT": lambda fps: BoTSORTTracker(**_staged(fps), enable_cmc=False, iou=BIoU(buffer_ratio=BUFFER)),
+    "BoT-SORT": lambda fps: BoTSORTTracker(**_staged(fps), enable_cmc=False),  # recorded boxes have no pictures
     "Norfair": Norfair,
 }
