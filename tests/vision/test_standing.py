@@ -1,17 +1,23 @@
 """Vehicles that stand, and those that drive past them."""
 
 import numpy as np
+import pytest
 
 from events.incident import Incident
-from tests.vision.street import Actor, drive, drive_and_stop, flow, frames, project, road_scene
+from tests.vision.street import FPS, Actor, Faults, drive, drive_and_stop, flow, frames, project, road_scene
 from vision.line import Line
 from vision.road.ground import Array
-from vision.tracking.boxes import CAR
+from vision.road.scene import Scene
+from vision.tracking.boxes import BUS, CAR, MOTORCYCLE
+from vision.tracking.trail import ERROR_S
+
+MISSED = 0.15
+STOP: dict[str, object] = {"name": "bus", "kind": "bus_stop", "world": [[50, -7], [72, -7], [72, -3], [50, -3]]}
 
 
-def stopped(frames_: list[tuple[float, Array]]) -> list[tuple[float, float]]:
+def stopped(frames_: list[tuple[float, Array]], scene: Scene | None = None) -> list[tuple[float, float]]:
     """(when told, since when) of each stopped vehicle."""
-    line = Line(road_scene())
+    line = Line(scene or road_scene())
     told = [fact for at, boxes in frames_ for fact in line.step(at, boxes)]
     alarms = [fact for fact in told if isinstance(fact, Incident) and fact.kind == "stopped_vehicle" and fact.rev == 1]
     return [(fact.decided_at.timestamp(), fact.started_at.timestamp()) for fact in alarms]
@@ -54,3 +60,62 @@ def test_cars_on_the_other_carriageway_hold_nobody() -> None:
 
 def test_who_drives_past_does_not_stand() -> None:
     assert stopped(list(frames([Actor(klass=CAR, way=drive(12, -3, 6))], 20))) == []
+
+
+def wandering(actors: list[Actor], seconds: float, jitter: float, seed: int) -> list[tuple[float, Array]]:
+    """Frames in which each actor's box is wrong by `jitter` of its height, and stays wrong alike for ERROR_S."""
+    random, stays = np.random.default_rng(seed), np.exp(-1 / FPS / ERROR_S)
+    errors = random.normal(0, 1, (len(actors), 4))
+    out = []
+    for at, _ in frames([], seconds):
+        errors = stays * errors + np.sqrt(1 - stays**2) * random.normal(0, 1, errors.shape)
+        boxes = [
+            [
+                *(box + error * jitter * (box[3] - box[1])),
+                float(np.clip(random.normal(0.7, 0.08), 0.3, 0.97)),
+                actor.klass,
+            ]
+            for actor, error in zip(actors, errors, strict=True)
+            if (box := _exact(actor, at)) is not None and random.random() > MISSED
+        ]
+        out.append((at, np.array(boxes).reshape(-1, 6)))
+    return out
+
+
+def _exact(actor: Actor, at: float) -> Array | None:
+    place = actor.way(at)
+    return None if place is None else project(actor.klass, np.array(place), np.array([1.0, 0.0]))
+
+
+def far_stop(at: float, seconds: float, seed: int) -> list[tuple[float, float]]:
+    car = Actor(klass=CAR, way=drive_and_stop(12, -5, 8, start=3, at=at, seconds=seconds))
+    return stopped(wandering([car, *flow(38, y=-1.8, every=2.5)], 40, 0.075, seed))
+
+
+@pytest.mark.parametrize("at", [60, 85])
+def test_a_car_whose_box_wanders_is_told_as_soon_as_it_has_surely_stood(at: float) -> None:
+    rest = 3 + (at - 12) / 8 + 8 / 6
+    for seed in range(3):
+        (one,) = far_stop(at, 25, seed)
+        assert rest + 10 < one[0] < rest + 20
+        assert abs(one[1] - rest) < 3
+
+
+def test_a_short_stop_is_not_told_where_boxes_wander() -> None:
+    assert [far_stop(at, 7.5, seed) for at in (60, 85) for seed in (3, 4)] == [[]] * 4
+
+
+def test_who_waits_behind_a_bus_at_its_stop_did_not_meet_it() -> None:
+    bus = Actor(klass=BUS, way=drive_and_stop(12, -5, 8, start=3, at=60, seconds=20))
+    behind = Actor(klass=MOTORCYCLE, way=drive_and_stop(12, -5.2, 8, start=5, at=52.5, seconds=18))
+    street = frames([bus, behind, *flow(40, y=-1.8, every=2)], 45, Faults(jitter=0.03))
+    assert stopped(list(street), road_scene(STOP)) == []
+
+
+def test_what_was_told_stays_told_while_others_gather_behind_it() -> None:
+    car = Actor(klass=CAR, way=drive_and_stop(12, -5, 10, start=3, at=50, seconds=90))
+    jam = [
+        Actor(klass=CAR, way=drive_and_stop(12, y, 8, start=30 + 3 * n, at=x, seconds=30))
+        for n, (x, y) in enumerate([(60, -1.8), (52, -1.8), (43, -5), (44, -1.8)])
+    ]
+    assert len(stopped(list(frames([car, *flow(28, y=-1.8), *jam], 85)))) == 1

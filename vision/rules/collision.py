@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import is_crowded, is_held, sees_ahead
 from vision.rules.stopped_vehicle import SEEN_S, is_allowed
 from vision.tracking.boxes import LENGTH_M, NAMES
-from vision.tracking.standing import Stand
+from vision.tracking.stand import HARD_MPS, Stand
 
 STAYED_S: Final = 4.0  # a scare is over by then
-# Speed a second before rest that usual braking cannot shed: AASHTO 2018 gives 3.4 m/s² for most drivers, 4.5 at most,
-# and rest is noticed within a metre of it, so (√(2/4.5) + 1) · 4.5.
-HARD_MPS: Final = 7.5
 GAP_M: Final = 1.0  # vehicles that queue leave more between them (1.5 to 2.5 m)
 MET_S: Final = 3.0  # both came to rest within this time
 
@@ -56,4 +55,11 @@ def find(moment: Moment) -> Iterator[Finding]:
 
 def _met(stand: Stand, other: Stand) -> bool:
     near = max(LENGTH_M[stand.klass], LENGTH_M[other.klass]) + GAP_M
-    return stand.distance(other.place) < near and abs(stand.since - other.since) < MET_S
+    together = abs(stand.since - other.since) < MET_S and stand.distance(other.place) < near
+    return together and (stand.shrink == 1.0 or _touch(stand, other))
+
+
+def _touch(stand: Stand, other: Stand) -> bool:
+    """Whether the boxes of two vehicles touch: who meets touches in any view, whatever a metre looks like in it."""
+    gap = GAP_M / stand.scale
+    return bool(np.all(stand.box[:2] - gap < other.box[2:]) and np.all(other.box[:2] - gap < stand.box[2:]))

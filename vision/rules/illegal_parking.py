@@ -17,7 +17,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         zone = moment.zone_of(stand, "no_stopping") or moment.zone_of(stand, "no_parking")
         if zone is None or is_allowed(moment, stand) or (not stand.arrived and stand.score < SURE):
             continue
-        seconds = moment.at - stand.own_since
+        seconds = stand.stood
         if (
             stand.presence < PRESENT
             or moment.at - stand.seen > SEEN_S
@@ -27,7 +27,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         yield Finding(
             kind="illegal_parking",
             key=f"stand/{stand.number}",
-            seen=stand.seen,
+            seen=stand.still,
             since=stand.since,
             place=stand.place,
             box=stand.box,

@@ -10,7 +10,7 @@ from events.about import ZoneKind
 from events.incident import IncidentKind, Severity, Why
 from vision.road.ground import Array
 from vision.road.scene import Scene, Zone
-from vision.tracking.standing import Stand
+from vision.tracking.stand import Stand
 from vision.tracking.trail import Track
 
 Picture: TypeAlias = NDArray[uint8]

@@ -7,20 +7,22 @@ import numpy as np
 from vision.road.ground import Array
 from vision.road.scene import Scene, Zone
 from vision.road.zones import along_across
-from vision.tracking.standing import STANDING_MPS, Stand
+from vision.tracking.stand import STANDING_MPS, Stand
 from vision.tracking.trail import Track
 
-AHEAD_M: Final = 15.0  # whoever stands this close behind another standing vehicle queues: two car lengths and a gap
+AHEAD_M: Final = 15.0  # two car lengths and a gap: so far ahead a queue goes on
 LANE_M: Final = (
     2.0  # sideways distance within which vehicles share a lane: lanes are 2.75 to 3.5 m wide (TCVN 104:2007)
 )
 BESIDE_M: Final = 3.0  # who stands this little further back stands beside
 ROAD_M: Final = 8.0  # sideways: two lanes and a bit
 TOUCHING_M: Final = 6.0  # vehicles that came to rest this near one another may have met: neither explains the other,
-TOUCHING_S: Final = 3.0  # if they did so together
+TOUCHING_S: Final = 3.0  # if they did so together, and one of them harder than drivers brake
 CYCLE_S: Final = 120.0  # who stands at a stop line for longer does not wait for the light: the longest cycles (HCM)
 CROWD: Final = 2  # others standing around make it a jam
-CROWD_M: Final = 30.0
+CROWD_M: Final = (
+    30.0  # whoever stands this close behind another in its lane queues, with one or two that are hidden between
+)
 CRAWLING_MPS: Final = 2 * STANDING_MPS  # a queue that moves on at less than 10 km/h is a jam (HCM: level of service F)
 
 
@@ -46,10 +48,14 @@ def _is_further_on(place: Array, stand: Stand, heading: Array) -> bool:
 def _holds(other: Stand, stand: Stand, heading: Array) -> bool:
     ahead, aside = along_across((other.place - stand.place) * stand.scale, heading)
     ahead /= stand.shrink
-    before = 0 < ahead < AHEAD_M and aside < LANE_M and other.since <= stand.since
+    before = 0 < ahead < CROWD_M and aside < LANE_M and other.since <= stand.since
     beside = other.on_road and abs(ahead) < BESIDE_M and LANE_M <= aside < ROAD_M
-    met = stand.distance(other.place) < TOUCHING_M and abs(other.since - stand.since) < TOUCHING_S
-    return beside or (before and not met)
+    return beside or (before and not _may_have_met(stand, other))
+
+
+def _may_have_met(stand: Stand, other: Stand) -> bool:
+    together = stand.distance(other.place) < TOUCHING_M and abs(other.since - stand.since) < TOUCHING_S
+    return together and (stand.braked_hard or other.braked_hard)
 
 
 def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:

@@ -7,12 +7,11 @@ from vision.road.ground import Array
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CYCLE_S, is_crowded, sees_ahead, waits_at_line
 from vision.tracking.boxes import BUS, NAMES
-from vision.tracking.standing import PASSES, Stand
+from vision.tracking.stand import PASSES, Stand
 
 STOPPED_S: Final = (
     10.0  # letting somebody off takes less; National Highways' stopped vehicle radar must tell within 20 s
 )
-STEADY_S: Final = 2.0  # who seems to set off is given so long to do it
 ONE_PASS_S: Final = 12.0  # where traffic is thin one will do a little later
 SEEN_S: Final = 1.5  # nobody is called to a place where nothing is seen any more
 PRESENT: Final = 0.25  # share of the last seconds in which it was seen: passing boxes do not make a standing one
@@ -30,13 +29,12 @@ def find(moment: Moment) -> Iterator[Finding]:
         zone = moment.zone_of(stand, "road", "lane_direction")
         if zone is None or is_allowed(moment, stand):
             continue
-        seconds = moment.at - stand.since
-        if seconds < STOPPED_S or not is_alone(moment, stand, zone.direction):
+        if not is_alone(moment, stand, zone.direction):
             continue
         yield Finding(
             kind="stopped_vehicle",
             key=f"stand/{stand.number}",
-            seen=stand.seen,
+            seen=stand.still,
             since=stand.since,
             place=stand.place,
             box=stand.box,
@@ -45,7 +43,7 @@ def find(moment: Moment) -> Iterator[Finding]:
             tracks=tuple(stand.tracks),
             zone=zone.name,
             why={
-                "seconds": round(seconds, 1),
+                "seconds": round(moment.at - stand.since, 1),
                 "passed_by": float(len(stand.passed)),
                 "class": NAMES[stand.klass],
                 "zone": zone.name,
@@ -61,11 +59,15 @@ def is_allowed(moment: Moment, stand: Stand) -> bool:
 
 def is_alone(moment: Moment, stand: Stand, lane: Array | None) -> bool:
     """Whether it stands for a reason of its own: traffic goes past, or it outlasts any red light."""
-    seconds = moment.at - stand.own_since
-    heading = stand.heading if stand.heading is not None else lane
-    if seconds < STOPPED_S or moment.at - stand.wavered < STEADY_S:
-        return False
     if stand.presence < PRESENT or moment.at - stand.seen > SEEN_S:
+        return False
+    stand.alone = stand.alone or _has_reason(moment, stand, stand.heading if stand.heading is not None else lane)
+    return stand.alone
+
+
+def _has_reason(moment: Moment, stand: Stand, heading: Array | None) -> bool:
+    seconds = stand.stood
+    if seconds < STOPPED_S:
         return False
     passes, came = len(stand.passed), stand.arrived and heading is not None
     if not came and (stand.score < SURE or seconds < _proof_s(moment, stand)):
