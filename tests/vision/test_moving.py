@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.vision.street import FPS, Actor, Faults, Way, drive, flow, road_scene
-from tests.vision.test_incidents import MEDIAN, kinds
+from tests.vision.test_incidents import MEDIAN, incidents, kinds
 from vision.rules import illegal_uturn
 from vision.rules.moment import Moment
-from vision.tracking.boxes import CAR, MOTORCYCLE
-from vision.tracking.trail import Track
+from vision.tracking.boxes import CAR, MOTORCYCLE, PERSON
+from vision.tracking.trail import KLASS, T, Track
 
 
 def braking(x: float, *, mps2: float, seconds: float, speed: float = 12.5, y: float = -3.5) -> Way:
@@ -75,6 +75,30 @@ def test_a_number_that_went_over_to_an_oncoming_vehicle_has_not_turned(unseen: f
     away, back = drive(12, -0.6, 14), drive(52, 3.7, -13, start=1.9 + unseen)
     swapped = followed(lambda t: away(t) if t < 1.9 else back(t), 3.2 + unseen)
     assert not list(illegal_uturn.find(swapped))
+
+
+def test_a_car_whose_number_went_over_to_an_oncoming_rider_has_not_turned() -> None:
+    away, back = drive(20, -0.6, 6), drive(52, 3.7, -6, start=6.2)
+    actor = followed(lambda t: away(t) if t < 5.4 else back(t), 7.6)
+    (track,) = actor.tracks
+    assert list(illegal_uturn.find(actor))  # as fast as a vehicle may turn
+    rows = track.trail.rows
+    rows[rows[:, T] < 5.4, KLASS] = CAR
+    assert not list(illegal_uturn.find(actor))
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_metres_are_told_only_where_there_are_any(*, calibrated: bool) -> None:
+    actors = [
+        Actor(klass=MOTORCYCLE, rider=True, way=drive(80, -6.5, -5, start=2)),
+        Actor(klass=PERSON, way=lambda t: (40.0, 9 - 1.3 * (t - 2)) if 2 < t < 16 else None),
+    ]
+    told = incidents(road_scene(calibrated=calibrated), actors, 16)
+    assert {one.kind for one in told} == {"wrong_way", "pedestrian_on_road"}
+    for one in told:
+        assert ("speed_mps" in one.why) == calibrated
+        assert ("metres" in one.why) == (calibrated and one.kind == "wrong_way")
+        assert "zone" in one.why
 
 
 def test_a_turn_is_told_though_the_vehicle_is_missed_now_and_then() -> None:

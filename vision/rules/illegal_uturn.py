@@ -9,8 +9,8 @@ from vision.road.ground import Array
 from vision.road.zones import along_across, depth, inside
 from vision.rules.moment import Finding, Moment
 from vision.rules.near_miss import TYRES_MPS2
-from vision.tracking.boxes import NAMES
-from vision.tracking.trail import PLACE, SPEED, T, Track, fit_line
+from vision.tracking.boxes import NAMES, PERSON, TWO_WHEELERS
+from vision.tracking.trail import KLASS, PLACE, SPEED, T, Track, fit_line
 
 TURN_S: Final = 12.0  # turning round takes 4 to 8 s, with a wait for a gap
 LEG_S: Final = 1.0  # each way must last so long to be a way
@@ -68,9 +68,11 @@ def _turned_at(track: Track, polygon: Array) -> float | None:
 
 
 def _can_be_one(track: Track, before: Array, came: Array, out: Array) -> bool:
-    """Whether tyres can make one way of the other in the time between their middles."""
-    seconds = float(track.trail.last(LEG_S)[:, T].mean() - before[:, T].mean())
-    return float(np.hypot(*(out - came))) * track.scale < TYRES_MPS2 * seconds
+    """Whether tyres can make one way of the other in the time between their middles, and both have as many wheels."""
+    after = track.trail.last(LEG_S)
+    seconds = float(after[:, T].mean() - before[:, T].mean())
+    narrow = [np.mean(np.isin(rows[:, KLASS], (PERSON, *TWO_WHEELERS))) > 1 / 2 for rows in (before, after)]
+    return narrow[0] == narrow[1] and float(np.hypot(*(out - came))) * track.scale < TYRES_MPS2 * seconds
 
 
 def _is_turn(track: Track, rows: Array, polygon: Array, way: Array) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from events.incident import Why
 from vision.road.ground import Array
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import AHEAD_M, CROWD
@@ -50,8 +51,12 @@ def find(moment: Moment) -> Iterator[Finding]:
             tracks=(track.number,),
             zone=zone.name,
             moving=True,
-            why={"seconds": round(seconds, 1), "speed_mps": round(track.speed, 1), "zone": zone.name},
+            why={"seconds": round(seconds, 1)} | _speed(moment, track) | {"zone": zone.name},
         )
+
+
+def _speed(moment: Moment, track: Track) -> dict[str, Why]:
+    return {} if moment.scene.ground is None else {"speed_mps": round(track.speed, 1)}
 
 
 def _proof_s(moment: Moment, track: Track) -> float:

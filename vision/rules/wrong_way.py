@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from events.incident import Why
 from vision.road.ground import Array
 from vision.road.scene import Zone
 from vision.road.zones import depth
@@ -39,11 +40,11 @@ def find(moment: Moment) -> Iterator[Finding]:
         zone = next((lane for lane in lanes if _is_against(track, lane, lanes, least)), None)
         if zone is None:
             continue
-        rows = track.trail.last(AGAINST_S)
+        since = _since(track, zone.direction)
         yield Finding(
             kind="wrong_way",
             key=f"track/{track.number}",
-            since=_since(track, zone.direction),
+            since=since,
             place=track.place,
             box=track.box,
             confidence=track.confidence,
@@ -51,13 +52,17 @@ def find(moment: Moment) -> Iterator[Finding]:
             tracks=(track.number,),
             zone=zone.name,
             moving=True,
-            why={
-                "speed_mps": round(track.speed, 1),
-                "metres": round(float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE]))) * track.scale, 1),
-                "class": NAMES[track.klass],
-                "zone": zone.name,
-            },
+            why=_measured(moment, track, since) | {"class": NAMES[track.klass], "zone": zone.name},
         )
+
+
+def _measured(moment: Moment, track: Track, since: float) -> dict[str, Why]:
+    """How fast and how far; how long where there are no metres."""
+    if moment.scene.ground is None:
+        return {"seconds": round(moment.at - since, 1)}
+    rows = track.trail.last(AGAINST_S)
+    metres = float(np.hypot(*(rows[-1, PLACE] - rows[0, PLACE])))
+    return {"speed_mps": round(track.speed, 1), "metres": round(metres, 1)}
 
 
 def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float) -> bool:
