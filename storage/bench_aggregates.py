@@ -87,7 +87,7 @@ ONE_READING: Final = "INSERT INTO reading (at, received, value, series_id) VALUE
 
 
 class Cost(NamedTuple):
-    """Of one late reading, from its mark to its new numbers at every level."""
+    """Of one late reading, from its mark to its new numbers at every level; nothing else uses the database."""
 
     seconds: float
     pages: int  # of the database that were looked at
@@ -150,20 +150,10 @@ def land_everything(dsn: str, days: int) -> None:
         conn.execute("CHECKPOINT")
 
 
-def late_cost(conn: Connection[Any], days: int, series: int, chosen: random.Random) -> Cost:
-    """What one reading costs that came late, anywhere in `days`; `conn` does nothing else."""
+def late_costs(conn: Connection[Any], days: int, series: int, chosen: random.Random) -> tuple[Cost, Cost]:
+    """What one reading costs that came late, anywhere in `days`; and the next one there, whose pages are in memory."""
     at, which = BEGIN + chosen.random() * timedelta(days=days), chosen.randint(1, series)
-    with conn.transaction():
-        bounds = late_bounds(conn, "reading")
-        conn.execute(ONE_READING, (at, which))
-        mark_late(conn, "reading", np.array([which]), np.array([int(at.timestamp() * 1e6)]), bounds)
-    touched, read = _pages(conn)
-    begun = time.perf_counter()
-    done = recompute_late(conn)
-    seconds = time.perf_counter() - begun
-    assert done.changed == len(LEVELS), done
-    touched_then, read_then = _pages(conn)
-    return Cost(seconds, touched_then - touched, read_then - read)
+    return _late_cost(conn, at, which), _late_cost(conn, at, which)
 
 
 def _fill_day(dsn: str, day: int, series: int) -> int:
@@ -177,6 +167,20 @@ def _land_day(dsn: str, day: int) -> None:
     with connect(dsn, application="ngatu bench") as conn:
         for statement in LAND:
             conn.execute(statement.encode(), {"lo": lo, "hi": lo + timedelta(days=1)})
+
+
+def _late_cost(conn: Connection[Any], at: datetime, which: int) -> Cost:
+    with conn.transaction():
+        bounds = late_bounds(conn, "reading")
+        conn.execute(ONE_READING, (at, which))
+        mark_late(conn, "reading", np.array([which]), np.array([int(at.timestamp() * 1e6)]), bounds)
+    touched, read = _pages(conn)
+    begun = time.perf_counter()
+    done = recompute_late(conn)
+    seconds = time.perf_counter() - begun
+    assert done.changed == len(LEVELS), done
+    touched_then, read_then = _pages(conn)
+    return Cost(seconds, touched_then - touched, read_then - read)
 
 
 def _pages(conn: Connection[Any]) -> tuple[int, int]:

@@ -36,6 +36,8 @@ class Figures:
 
     ratio_to_plain: float  # our rate over that of one plain INSERT … SELECT … GROUP BY; medians by turns
     late_cost_growth: float  # a late reading's cost in the larger table over that in the smaller, by turns
+    late_cost_growth_in_memory: float  # the same of a second one of that series and day
+    late_pages_growth: float  # pages looked at, for pages looked at
     plain_rate: float
     our_rate: float
     compared_rows: int
@@ -69,15 +71,18 @@ def measure(*, rows: int, times: int, compared_days: int, repeats: int, folder: 
         log.info("landed rows=%d", large_rows)
         chosen = random.Random(1)  # noqa: S311 — where to look, nothing to guess
         turns = [
-            [bench.late_cost(conn, days, series, chosen) for conn, days in ((small, 1), (large, times))]
+            [bench.late_costs(conn, days, series, chosen) for conn, days in ((small, 1), (large, times))]
             for _ in range(WARM_UP + repeats)
         ]
-        small_costs, large_costs = zip(*turns[WARM_UP:], strict=True)
-    small_late, large_late = _median(small_costs), _median(large_costs)
+    small_late, small_next, large_late, large_next = (
+        _median(turn[size][which] for turn in turns[WARM_UP:]) for size in (0, 1) for which in (0, 1)
+    )
     compared_rows = compared * small_rows
     return Figures(
         ratio_to_plain=plain / ours,
         late_cost_growth=large_late.seconds / small_late.seconds,
+        late_cost_growth_in_memory=large_next.seconds / small_next.seconds,
+        late_pages_growth=large_late.pages / small_late.pages,
         plain_rate=compared_rows / plain,
         our_rate=compared_rows / ours,
         compared_rows=compared_rows,

@@ -16,24 +16,29 @@ def _group() -> None:
 
 
 APART = ("all", "trackers")  # trackers wants recorded runs, and an hour
-ALSO = (  # what other options of a verb measure
-    "ingest --readings-per-message 100 --processes 2 --no-foreign",
-    "ingest --readings-per-message 100 --steady 50000 --devices 500 --minutes 10",
-)
 
 
 @app.command(name="all")
 def everything(
     file: Annotated[Path, typer.Option(help="where the figures are written")] = Path("bench.json"),
+    only: Annotated[list[str] | None, typer.Option(help="only the parts of this verb; may be given again")] = None,
 ) -> None:
-    """Run all the others; print their figures, and write them as JSON."""
-    from ngatu.bench.every import lines, run_all
+    """Run all that need nothing from elsewhere; print figures and goals, and write them as JSON after each part."""
+    from ngatu.bench import every, goals
 
-    names = [str(verb.name or (verb.callback and verb.callback.__name__)) for verb in app.registered_commands]
-    outcomes = run_all([*(name.replace("_", "-") for name in names if name not in APART), *ALSO], file)
-    for outcome in outcomes:
-        print(*lines(outcome), sep="\n")
-    if not all(outcome.met for outcome in outcomes):
+    parts = [part for part in goals.PARTS if not only or part.verb.split()[0] in only]
+    if not parts:
+        raise typer.BadParameter(f"there are {', '.join(sorted({part.verb.split()[0] for part in goals.PARTS}))}")
+    minutes = sum(part.minutes for part in parts)
+    print(f"{len(parts)} parts, about {minutes:.0f} minutes on two idle cores: {parts[0].verb} …", flush=True)
+    outcomes: list[every.Outcome] = []
+    for outcome in every.run_all(parts):
+        outcomes.append(outcome)
+        print(*every.lines(outcome), sep="\n", flush=True)
+        every.write_report(file, outcomes, list(goals.judge(outcomes)))
+    judged = list(goals.judge(outcomes))
+    print("", *goals.lines(judged), sep="\n")
+    if not all(outcome.met for outcome in outcomes) or not all(one.met for one in judged):
         raise typer.Exit(1)
 
 

@@ -48,3 +48,12 @@ def test_the_bench_tells_its_figures_and_a_late_reading_costs_the_same_in_a_larg
     assert figures["large_rows"] == 2 * figures["small_rows"] == 2 * 14400
     assert figures["ratio_to_plain"] > 0.3
     assert figures["late_cost_growth"] == pytest.approx(figures["large_late_s"] / figures["small_late_s"])
+    assert figures["late_pages_growth"] == pytest.approx(figures["large_late_pages"] / figures["small_late_pages"])
+    assert figures["late_pages_growth"] < 2
+    assert figures["late_cost_growth_in_memory"] > 0
+
+
+def test_a_bench_that_the_disk_has_no_room_for_is_refused_before_it_starts() -> None:
+    done = ngatu("bench", "aggregates", "--times", "1000000")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("GB free, 220176 needed: take a smaller --times")
