@@ -66,8 +66,8 @@ def admit(boxes: Array, ignored: tuple[Array, ...] = ()) -> Array:
 
 def _riders(boxes: Array) -> Flags:
     person = boxes[:, 5] == PERSON
-    wheels = boxes[_is_one_of(boxes, _WHEELS)]
-    if not len(wheels) or not person.any():
+    wheels = boxes[_is_one_of(boxes, _WHEELS)] if person.any() else boxes[:0]
+    if not len(wheels):
         return np.zeros(len(boxes), bool)
     smaller = np.minimum(_area(boxes)[:, None], _area(wheels)[None, :])
     on_it = _shared(boxes, wheels) / np.maximum(smaller, 1e-9) >= RIDING
@@ -75,8 +75,10 @@ def _riders(boxes: Array) -> Flags:
 
 
 def _doubles(boxes: Array) -> Flags:
-    shared = np.triu(overlap(boxes, boxes) > SAME_OBJECT, k=1)  # boxes stand in order of score: the better one stays
-    dropped = np.zeros(len(boxes), bool)
+    shared, dropped = overlap(boxes, boxes) > SAME_OBJECT, np.zeros(len(boxes), bool)
+    if np.count_nonzero(shared) == len(boxes):  # each with itself
+        return dropped
+    shared = np.triu(shared, k=1)  # boxes stand in order of score: the better one stays
     for i in np.flatnonzero(shared.any(axis=1)):
         if not dropped[i]:
             dropped |= shared[i]

@@ -3,8 +3,6 @@
 import math
 from typing import Final
 
-import numpy as np
-
 from vision.road.ground import Array, Ground
 from vision.tracking.trail import ERROR_S, T
 
@@ -55,7 +53,7 @@ def _bend(rows: Array) -> tuple[float, float, float] | None:
     """
     if len(rows) < 3 or rows[-1, T] - rows[0, T] < 0.9:
         return None
-    middle = rows[np.searchsorted(rows[:, T], rows[-1, T] - 0.5)].tolist()
+    middle = rows[rows[:, T].searchsorted(rows[-1, T] - 0.5)].tolist()
     first, last = rows[0].tolist(), rows[-1].tolist()
     seconds = last[T] - first[T]
     share = (middle[T] - first[T]) / seconds

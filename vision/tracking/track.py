@@ -5,15 +5,15 @@ from typing import Final, Protocol
 
 import numpy as np
 import supervision as sv
-from trackers import BIoU, ByteTrackTracker
+from trackers import ByteTrackTracker
 
 from vision.road.ground import Array
 from vision.road.scene import Scene
 from vision.road.zones import Flags
 from vision.tracking import kinematics
 from vision.tracking.boxes import PERSON, TWO_WHEELERS, feet
-from vision.tracking.corners import Corners
 from vision.tracking.jitter import STEADY_S, Jitter
+from vision.tracking.lean import Admitted, Buffered, Corners
 from vision.tracking.trail import Track
 from vision.tracking.unrest import Unrest
 
@@ -48,7 +48,7 @@ def byte_track(fps: float) -> Numbering:
         track_activation_threshold=CERTAIN,
         high_conf_det_threshold=CERTAIN,
         minimum_iou_threshold=LEAST_OVERLAP,
-        iou=BIoU(buffer_ratio=BUFFER),
+        iou=Buffered(BUFFER),
         state_estimator_class=Corners,
     )
     return tracker
@@ -119,7 +119,7 @@ class Tracks:
     def _assign(self, at: float, boxes: Array) -> tuple[list[int], list[int]]:
         """The library's word: rows of `boxes` and a number for each."""
         found = self._tracker.update(
-            sv.Detections(xyxy=boxes[:, :4], confidence=boxes[:, 4], data={"row": np.arange(len(boxes))}),
+            Admitted(xyxy=boxes[:, :4], confidence=boxes[:, 4], data={"row": np.arange(len(boxes))}),
             timestamp=at,
         )
         if found.tracker_id is None or not len(found):

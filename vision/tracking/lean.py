@@ -1,19 +1,48 @@
-"""The filter inside the library's tracker, for boxes' corners, without its matrices.
-
-The library filters all eight numbers of a box with one 8x8 covariance. With the noise that ByteTrack gives it, each
-corner's place and pace are a filter of their own, and all four are equally sure: one 2x2 covariance says it all.
-"""
+"""The inside of the library's tracker, without what it does for others: the same numbers for a third of the work."""
 
 from typing import Any
 
 import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+from trackers import BIoU
 from trackers.utils.state_representations import XYXYStateEstimator
 
 from vision.road.ground import Array
+from vision.tracking.boxes import overlap
 
 
-class Corners(XYXYStateEstimator):  # type: ignore[misc]  # mypy is told not to follow the library
-    """Says what `XYXYStateEstimator` says, wherever its noise is the same for all corners."""
+class Admitted(sv.Detections):  # type: ignore[misc]  # mypy is told not to follow the library
+    """Boxes that `admit` has looked at: they need not be checked again at each question."""
+
+    def __post_init__(self) -> None:
+        """Nothing to check."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Some of the boxes; by a name, what goes with them."""
+        if isinstance(index, str):
+            return super().__getitem__(index)
+        data = {name: values[index] for name, values in self.data.items()}
+        return Admitted(xyxy=self.xyxy[index], confidence=self.confidence[index], data=data)
+
+
+class Buffered(BIoU):  # type: ignore[misc]  # as above
+    """The overlap of boxes that are grown by a share."""
+
+    def _compute(self, boxes_1: Array, boxes_2: Array) -> NDArray[np.float32]:
+        return overlap(self._grown(boxes_1), self._grown(boxes_2)).astype(np.float32)
+
+    def _grown(self, boxes: Array) -> Array:
+        margin = self.buffer_ratio * (boxes[:, 2:] - boxes[:, :2])
+        return np.concatenate((boxes[:, :2] - margin, boxes[:, 2:] + margin), axis=1)
+
+
+class Corners(XYXYStateEstimator):  # type: ignore[misc]  # as above
+    """Says what `XYXYStateEstimator` says, wherever its noise is the same for all corners.
+
+    That one filters all eight numbers of a box with one 8x8 covariance. With the noise that ByteTrack gives it, each
+    corner's place and pace are a filter of their own, and all four are equally sure: one 2x2 covariance says it all.
+    """
 
     def __init__(self, bbox: Array) -> None:
         super().__init__(bbox)
