@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class Figures:
     fps_model: float  # one picture at a time on all threads
     ratio_to_model: float
     ratio_to_streams: float  # to the bare model with as many pictures at once as threads, its best rate
+    ms_beside_network: float  # of the processor, a frame: what the line costs more than the network alone
     fps_ultralytics: float | None
     ratio_to_ultralytics: float | None
     ms_by_stage: dict[str, float]
@@ -98,14 +100,17 @@ def measure(
     scene = scene or whole_picture(*first.size)
     canvas, _ = detector.prepare(first.image)
     bare = open_bare(Path(detector.info.file), detector.info.runtime, canvas, threads)
-    ratios, streams, ours, bares = [], [], [], []
+    ratios, streams, beside, ours, bares = [], [], [], [], []
     _pipeline(detector, scene, video, 20)
     for _ in range(ROUNDS):
         bares.append(rate(lambda: _bare(bare, frames)))
-        ours.append(rate(lambda: _pipeline(detector, scene, video, frames)))
+        line, line_ms = _pace(lambda: _pipeline(detector, scene, video, frames))
+        ours.append(line)
         bares.append(rate(lambda: _bare(bare, frames)))
-        ratios.append(2 * ours[-1] / (bares[-1] + bares[-2]))
-        streams.append(ours[-1] / rate(lambda: _at_once(detector, canvas, frames)))
+        network, network_ms = _pace(lambda: _at_once(detector, canvas, frames))
+        ratios.append(2 * line / (bares[-1] + bares[-2]))
+        streams.append(line / network)
+        beside.append(line_ms - network_ms)
     theirs = _ultralytics(python, detector.info.file, video, frames, threads) if python else None
     stages = time_stages(scene, detector, open_source(str(video), live=False).frames(Event()), frames)
     fps = median(ours)
@@ -122,6 +127,7 @@ def measure(
         ms_by_stage=stages.ms(),
         cameras_at_5fps=int(fps / CAMERA_RATE),
         ratio_to_streams=median(streams),
+        ms_beside_network=median(beside),
         mb_per_camera=memory(scene, video),
         mb_growth_per_hour=growth(scene, detector, video),
         quiet_share=quiet_share(detector, scene, video, frames),
@@ -147,6 +153,13 @@ def whole_picture(width: int, height: int) -> Scene:
             ],
         }
     )
+
+
+def _pace(run: Callable[[], int]) -> tuple[float, float]:
+    """Frames a second that `run` does, and milliseconds of the processor that each takes, on all threads."""
+    began, spent = time.perf_counter(), time.process_time()
+    frames = run()
+    return frames / (time.perf_counter() - began), 1000 * (time.process_time() - spent) / frames
 
 
 def _bare(infer: Iterator[None], frames: int) -> int:
