@@ -4,6 +4,7 @@ Runs two minutes past every quarter of an hour, the grace that rows have to arri
 local days when one has ended. A run computes whatever is closed and not yet computed, so a day of downtime is made
 good by the next run; the first run of a fresh installation starts at once. Clearing a run computes its interval again.
 
+Where a day has ended that nobody has scored, the DAGs that score, count, compare, publish and report it are set off.
 Each task returns raw rows read, buckets written, and buckets whose published number changed.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, dag, task
 
-from dags.routine import database, routine
+from dags.routine import NEW_DAY, database, perhaps, routine, tell
 
 
 @dag(
@@ -27,14 +28,21 @@ def aggregates() -> None:
     """Shape: 15 minutes, then hours, then days."""
 
     def step(level: str) -> Any:
-        @task(task_id=f"buckets_{level}", outlets=[Asset(f"ngatu://aggregates/{level}")])
+        @task(task_id=f"buckets_{level}", outlets=[Asset(f"ngatu://aggregates/{level}"), perhaps(NEW_DAY)])
         def buckets(
-            level: str, data_interval_start: datetime | None = None, data_interval_end: datetime | None = None
+            level: str,
+            data_interval_start: datetime | None = None,
+            data_interval_end: datetime | None = None,
+            outlet_events: Any = None,
         ) -> dict[str, int]:
             from storage.aggregates import aggregate_interval
+            from storage.quality import days_have_come
 
             with database() as conn:
-                return asdict(aggregate_interval(conn, level, data_interval_start, data_interval_end))
+                done = aggregate_interval(conn, level, data_interval_start, data_interval_end)
+                if level == "1d" and done.written and days_have_come(conn):
+                    tell(NEW_DAY, outlet_events)
+            return asdict(done)
 
         return buckets(level)
 

@@ -1,9 +1,9 @@
 """Publish each day's open data: CSV and Parquet with a data package, GeoJSON, and a DCAT-AP catalogue.
 
-Runs each hour and issues the days that have been scored, and again, with a higher revision, those that were corrected.
-Devices that were not well that day are left out, datasets of which too few were well are withheld, and the package says
-so (`docs/data.md`). The folder is the Airflow variable `ngatu_open_data`, else `open-data` in the home of Airflow's
-user.
+Runs each hour, and when a new day is scored. It issues the days that have been scored, and again, with a higher
+revision, those that were corrected. Devices that were not well that day are left out, datasets of which too few were
+well are withheld, and the package says so (`docs/data.md`). The folder is the Airflow variable `ngatu_open_data`, else
+`open-data` in the home of Airflow's user.
 
 The task returns how many days were issued, and rows.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from airflow.sdk import Asset, dag, task
 
-from dags.routine import database, every_hour, routine
+from dags.routine import COUNTED, SCORED, database, every_hour, routine
 
 
 @dag(
-    schedule=every_hour(20),
+    schedule=every_hour(20, and_after=SCORED & COUNTED),
     doc_md=__doc__,
     **routine(limit=timedelta(hours=1), due=timedelta(minutes=50)),
 )

@@ -1,10 +1,10 @@
 """Report each ward's week and month: an HTML page and a PDF, in Vietnamese and English.
 
-Runs each hour and issues the weeks and months that are over and scored; those whose numbers were corrected since are
-issued again, with a higher revision, and the earlier issue stays. The same numbers never make a new issue.
-Started by hand with `start` and `end` (days), and a ward's code where only one is wanted, it makes the reports of every
-week and month that lies within again. The folder is the Airflow variable `ngatu_reports`, else `reports` beside the
-open data; the console lists them.
+Runs each hour, and when a new day is scored, counted and compared. It issues the weeks and months that are over and
+scored; those whose numbers were corrected since are issued again, with a higher revision, and the earlier issue stays.
+The same numbers never make a new issue. Started by hand with `start` and `end` (days), and a ward's code where only
+one is wanted, it makes the reports of every week and month that lies within again. The folder is the Airflow variable
+`ngatu_reports`, else `reports` beside the open data; the console lists them.
 
 The task returns how many numbers were read, reports written, and how many of those corrected an earlier issue.
 """
@@ -16,11 +16,11 @@ from typing import Any
 
 from airflow.sdk import Asset, Param, dag, task
 
-from dags.routine import database, every_hour, routine
+from dags.routine import COMPARED, COUNTED, SCORED, database, every_hour, routine
 
 
 @dag(
-    schedule=every_hour(40),
+    schedule=every_hour(40, and_after=SCORED & COUNTED & COMPARED),
     params={
         "start": Param(None, type=["null", "string"], format="date", description="first day; empty: what is due"),
         "end": Param(None, type=["null", "string"], format="date", description="last day"),

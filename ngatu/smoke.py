@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 280.0  # for all stages together, from the start
+AIRFLOW = ("scheduler", "dag_processor", "triggerer")
 GOAL_S = 1.0  # from the deciding frame to the page
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -121,7 +122,7 @@ def _stages(site: Site, conn: Connection[Any], page: "Page") -> list[Stage]:
         Stage("minute counts", counted("minute_counts", "rows")),
         Stage("incident with a still", lambda: _incident(conn)),
         Stage("incident on the page", lambda: _on_page(page)),
-        Stage("Airflow", lambda: site.airflow.url if healthy(site.airflow, "scheduler", "dag_processor") else None),
+        Stage("Airflow", lambda: site.airflow.url if healthy(site.airflow, *AIRFLOW) else None),
         Stage("aggregates of the history", lambda: _history(conn)),
         Stage("API", lambda: _api(site)),
     ]

@@ -1,13 +1,22 @@
-"""What all our DAGs have in common: one run at a time, retries, a deadline, alarms, a connection to the database."""
+"""What all our DAGs have in common: one run at a time, retries, a deadline, alarms, a connection to the database.
+
+What a new day sets off, beside the hour that each keeps: its scores, counts of incidents and deviations, then what is
+published and reported of them. Only a run that was set off so sets off the next.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from airflow.sdk import CronTriggerTimetable
+from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dags.alarm import due_within, failed
+
+NEW_DAY: Final = Asset("ngatu://days/new")  # closed, aggregated, without a score
+SCORED: Final = Asset("ngatu://days/scored")
+COUNTED: Final = Asset("ngatu://days/counted")
+COMPARED: Final = Asset("ngatu://days/compared")
 
 
 def routine(
@@ -36,9 +45,32 @@ def routine(
     }
 
 
-def every_hour(minute: int) -> CronTriggerTimetable:
-    """Each hour at that minute, for the hour before it; the first run of a fresh installation at once."""
-    return CronTriggerTimetable(f"{minute} * * * *", timezone="UTC", interval=timedelta(hours=1), run_immediately=True)
+def every_hour(minute: int, *, and_after: Any) -> AssetOrTimeSchedule:
+    """Each hour at that minute, for the hour before it, and whenever all of `and_after` have been told.
+
+    The first run of a fresh installation is at once; hours that were missed are not caught up with: a run does all
+    that is due.
+    """
+    hour = timedelta(hours=1)
+    return AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(f"{minute} * * * *", timezone="UTC", interval=hour, run_immediately=True),
+        assets=and_after,
+    )
+
+
+def perhaps(asset: Asset) -> AssetAlias:
+    """An outlet that is told only where the task calls `tell`; an asset itself is told after every run."""
+    return AssetAlias(f"{asset.name}?")
+
+
+def tell(asset: Asset, outlet_events: Any) -> None:
+    """Set off what runs after `asset`, once the task has succeeded. Belongs to its outlet `perhaps(asset)`."""
+    outlet_events[perhaps(asset)].add(asset)
+
+
+def set_off(dag_run: Any) -> bool:
+    """Whether a new day made the run start, not the hour, nor a person."""
+    return bool(dag_run.run_type == "asset_triggered")
 
 
 @contextmanager

@@ -69,9 +69,9 @@ def agent(site: Site, device: str, settings: Path) -> Part:
 
 
 def airflow_parts(site: Site) -> tuple[Part, ...]:
-    """API server, scheduler and DAG processor; the API server reports on all three."""
+    """API server, scheduler, DAG processor and triggerer; the API server reports on all four."""
     site_of_airflow = site.airflow
-    reports = (("metadatabase",), ("scheduler",), ("dag_processor",))
+    reports = (("metadatabase",), ("scheduler",), ("dag_processor",), ("triggerer",))
     return tuple(
         Part(
             program=program,

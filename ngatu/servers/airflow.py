@@ -1,4 +1,4 @@
-"""Airflow's three processes, configured by their environment alone: api-server, scheduler, dag-processor."""
+"""Airflow's four processes, configured by their environment alone: api-server, scheduler, dag-processor, triggerer."""
 
 import json
 import os
@@ -91,26 +91,37 @@ def initialise(site: AirflowSite) -> None:
 
 
 def programs(site: AirflowSite, logs: Path) -> tuple[Program, ...]:
-    """Return how to run its three processes; each waits by itself for what it needs of the others."""
+    """Return how to run its four processes; each waits by itself for what it needs of the others."""
     return tuple(
         Program(
             name=f"airflow-{name}",
-            command=(*_airflow(), name, *options),
+            command=command,
             log=logs / f"airflow-{name}.log",
             environ=site.environ(),
             cwd=site.folder,
-            grace=6,  # a task that is cut off is run again: each is idempotent by its interval
+            grace=8,  # a task that is cut off is run again: each is idempotent by its interval
         )
-        for name, options in {
-            "api-server": (),
-            "scheduler": ("--skip-serve-logs",),  # its log server would want a port of its own
-            "dag-processor": (),
+        for name, command in {
+            "api-server": _api_server(site.port),
+            "scheduler": (*_airflow(), "scheduler", "--skip-serve-logs"),  # that would want a port of its own
+            "dag-processor": (*_airflow(), "dag-processor"),
+            "triggerer": (*_airflow(), "triggerer", "--skip-serve-logs"),  # notices that much has come late at once
         }.items()
     )
 
 
+def _api_server(port: int) -> tuple[str, ...]:
+    """What `airflow api-server` runs, run by uvicorn itself: it ends with its last answer, 0.1 s after SIGTERM.
+
+    `airflow api-server` makes of SIGTERM an exit of Python, which then takes its objects apart for seconds.
+    """
+    where = ("--host", "127.0.0.1", "--port", str(port))
+    patience = ("--timeout-keep-alive", "120", "--timeout-graceful-shutdown", "3")
+    return (sys.executable, "-m", "uvicorn", "airflow.api_fastapi.main:app", "--no-access-log", *where, *patience)
+
+
 def healthy(site: AirflowSite, *components: str) -> bool:
-    """Whether these components (`metadatabase`, `scheduler`, `dag_processor`) report themselves healthy."""
+    """Whether these components (`metadatabase`, `scheduler`, `dag_processor`, `triggerer`) say that they are well."""
     try:
         report = _get(f"{site.url}/api/v2/monitor/health")
     except (OSError, ValueError):

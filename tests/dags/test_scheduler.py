@@ -1,9 +1,8 @@
-"""The real scheduler, executor, api-server and dag-processor: what a fresh installation does by itself."""
+"""The real scheduler, executor, api-server, dag-processor and triggerer: what a fresh installation does by itself."""
 
-import secrets
-from base64 import urlsafe_b64encode
+import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ import pytest
 from ngatu.home import CHECKOUT
 from ngatu.process.child import Child
 from ngatu.process.guard import Guard
-from ngatu.process.ports import free_port
-from ngatu.servers import airflow
 from storage.late import late_bounds, mark_late
+from tests.dags.running import running_airflow
 from tests.servers import PostgresServer, WaitFor
 
 HISTORY = """
@@ -55,36 +53,33 @@ def dags() -> Path:
     return CHECKOUT / "dags"
 
 
+@dataclass(frozen=True, slots=True)
+class Airflow:
+    """A running one: its processes, and what it keeps."""
+
+    processes: dict[str, Child]
+    metadata: psycopg.Connection
+
+    def set_off(self) -> set[str]:
+        """The DAGs of which an event, not the clock, made a run that has succeeded."""
+        query = "SELECT dag_id FROM dag_run WHERE run_type = 'asset_triggered' AND state = 'success'"
+        return {dag for (dag,) in self.metadata.execute(query)}
+
+
 @pytest.fixture
-def running_airflow(
-    postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: Path, dags: Path
-) -> Iterator[None]:
-    with postgres_server.database() as metadata, ExitStack() as stack:
-        site = airflow.AirflowSite(
-            folder=tmp_path / "airflow",
-            port=free_port(),
-            metadata_dsn=metadata,
-            data_dsn=dsn,
-            password=secrets.token_urlsafe(),
-            jwt_secret=secrets.token_urlsafe(48),
-            fernet_key=urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            dags=dags,
-        )
-        airflow.initialise(site)
-        for number, program in enumerate(airflow.programs(site, tmp_path)):
-            child = Child(program, guard)
-            child.start()
-            stack.callback(child.stop)
-            if number == 0:
-                child.wait_ready(lambda: airflow.healthy(site, "metadatabase"), timeout=60)
-        yield
+def airflow(postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: Path, dags: Path) -> Iterator[Airflow]:
+    with (
+        postgres_server.database() as metadata,
+        running_airflow(metadata, dsn, guard, tmp_path, dags) as processes,
+        psycopg.connect(metadata, autocommit=True) as conn,
+    ):
+        yield Airflow(processes, conn)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.usefixtures("running_airflow")
-def test_a_fresh_installation_closes_buckets_at_once_and_shows_replayed_history_within_two_minutes(
-    db: psycopg.Connection, wait_for: WaitFor
+def test_a_fresh_installation_shows_replayed_history_at_once_then_its_scores_open_data_and_reports(
+    db: psycopg.Connection, airflow: Airflow, wait_for: WaitFor
 ) -> None:
     db.execute("INSERT INTO device (name) VALUES ('camera-a')")
     db.execute("INSERT INTO series (device_id, name, period_s) VALUES (1, 'air/pm25', 300)")
@@ -97,14 +92,23 @@ def test_a_fresh_installation_closes_buckets_at_once_and_shows_replayed_history_
     def every_level_is_closed() -> bool:
         return count(b"SELECT count(*) FROM closing WHERE computed_until = closed_until") == 6
 
-    wait_for(every_level_is_closed, timeout=60)  # not at the next quarter of an hour
+    wait_for(every_level_is_closed, timeout=90)  # not at the next quarter of an hour
     with db.transaction():
         bounds = late_bounds(db, "reading")
         ats = np.array([at for (at,) in db.execute(HISTORY)])
         assert mark_late(db, "reading", np.ones(len(ats), dtype=np.int32), ats, bounds) >= 191
-    wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=120)
+    wait_for(lambda: "late" in airflow.set_off(), timeout=60)  # by the drain, not by the minute
+    wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=60)
     assert count(b"SELECT count(*) FROM reading_1h") >= 47
     assert count(b"SELECT count(*) FROM late_mark") + count(b"SELECT count(*) FROM late_work") == 0
+    stages = {"late", "incidents", "quality", "baselines", "publication", "reports"}
+    wait_for(lambda: airflow.set_off() == stages, timeout=120)  # by the new days, not by the hour
+    assert count(b"SELECT count(*) FROM quality_1d") == count(b"SELECT count(*) FROM reading_1d") >= 1
+    assert count(b"SELECT count(DISTINCT day) FROM publication") == count(b"SELECT count(*) FROM reading_1d")
+    api_server = airflow.processes["api-server"]
+    api_server.stop()
+    assert api_server.exit_code == -signal.SIGTERM  # by itself, not by force
+    assert "Application shutdown complete" in api_server.tail()
 
 
 class TestTrouble:
@@ -119,7 +123,7 @@ class TestTrouble:
 
     @pytest.mark.slow
     @pytest.mark.timeout(240)
-    @pytest.mark.usefixtures("running_airflow")
+    @pytest.mark.usefixtures("airflow")
     def test_a_task_that_failed_and_a_run_past_its_deadline_are_told(
         self, db: psycopg.Connection, wait_for: WaitFor
     ) -> None:
