@@ -28,8 +28,8 @@ def rules_for(scene: Scene) -> dict[IncidentKind, Rule]:
     if scene.of_kind("road", "lane_direction"):
         rules["stopped_vehicle"] = stopped_vehicle.find
         rules["debris"] = debris.rule(scene)
+        rules["collision"] = collision.find
         if calibrated:
-            rules["collision"] = collision.find
             rules["near_miss"] = near_miss.find
             rules["congestion"] = congestion.rule(scene)
             if scene.speed_limit_mps is not None:

@@ -55,7 +55,7 @@ def _holds(other: Stand, stand: Stand, heading: Array) -> bool:
 
 def _may_have_met(stand: Stand, other: Stand) -> bool:
     together = stand.distance(other.place) < TOUCHING_M and abs(other.since - stand.since) < TOUCHING_S
-    return together and (stand.braked_hard or other.braked_hard)
+    return together and any(one.brake_mps >= one.hard_mps for one in (stand, other))
 
 
 def is_crowded(stand: Stand, stands: tuple[Stand, ...], *but: Stand) -> bool:

@@ -26,12 +26,14 @@ class Rest:
     Attributes:
         place: (2,) where, on the plane.
         halted: when it was last seen away from there, seconds; when it was first seen where it always stood there.
+        off_m: how far away it was then, metres; 0 where it was never away.
         since: when it came to rest, if it braked evenly from there.
         latest: the same at the slowest speed that its boxes leave possible.
     """
 
     place: Array
     halted: float
+    off_m: float
     since: float
     latest: float
 
@@ -51,7 +53,7 @@ def came_to_rest(track: Track, place: Array, over: float) -> Rest | None:
     gentle = math.sqrt(2 * metres / (GENTLE_MPS2 * track.shrink))
     likely = min(_braking_s(metres, speed, middle, track), gentle)
     slowest = min(_braking_s(metres, speed - 2 * error, middle, track), likely + gentle)
-    return Rest(place=place, halted=halted, since=halted + likely, latest=halted + slowest)
+    return Rest(place=place, halted=halted, off_m=metres, since=halted + likely, latest=halted + slowest)
 
 
 def unnoticed_m(track: Track, over: float) -> float:

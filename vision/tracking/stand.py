@@ -14,9 +14,8 @@ STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2
 FRESH_S: Final = (2.0, 8.0)  # its place is the median over so much of the past, at least and at most
 ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
 ARRIVED_M: Final = 5.0  # what came from further away than a car's length has arrived; a false box never does
-# Speed a second before rest that usual braking cannot shed: AASHTO 2018 gives 3.4 m/s² for most drivers, 4.5 at most,
-# and rest is noticed within a metre of it, so (√(2/4.5) + 1) · 4.5.
-HARD_MPS: Final = 7.5
+BRAKING_MPS2: Final = 4.5  # drivers do not brake harder unless they must (AASHTO 2018; most stop at 3.4)
+HALTED_M: Final = 1.0  # nobody is seen to halt nearer than this to where it stands
 PASSES: Final = 2  # vehicles driving past show that the road ahead is free; one may have jumped a red light
 
 
@@ -49,7 +48,7 @@ class Stand:
         still = track.trail.last(FRESH_S[0])
         self.box: Array = np.median(still[:, 1:5], axis=0)
         place, first = np.median(still[:, PLACE], axis=0), float(track.trail.rows[0, T])
-        never = Rest(place=place, halted=first, since=first, latest=first)
+        never = Rest(place=place, halted=first, off_m=0.0, since=first, latest=first)
         self.rest = came_to_rest(track, place, FRESH_S[0]) or never
         self.still = self.free_since = self.jammed = -math.inf
         self.brake_mps, self.brake_error = _speed_before(track, self.rest.halted)
@@ -89,9 +88,10 @@ class Stand:
         return self.still - max(self.rest.latest, self.free_since, -math.inf if own else self.jammed)
 
     @property
-    def braked_hard(self) -> bool:
-        """Whether it rather lost its speed harder than drivers brake."""
-        return self.brake_mps >= HARD_MPS
+    def hard_mps(self) -> float:
+        """A speed, a second before it was last seen away, that drivers' braking cannot shed."""
+        metres = max(self.rest.off_m, HALTED_M * self.shrink)
+        return BRAKING_MPS2 * (1 + math.sqrt(2 * metres / BRAKING_MPS2))
 
     def distance(self, place: Array) -> float:
         """Metres from here to a place on the plane."""
