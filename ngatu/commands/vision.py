@@ -1,6 +1,7 @@
 """`ngatu vision`: recorded input through the live code, and how good its alerts are."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,10 +33,13 @@ def replay(
     from vision.recorded.replay import alerts_of, minutes_of
     from vision.recorded.replay import replay as run
     from vision.road.scene import load_scene
+    from vision.rules import limits
 
     if (boxes is None) == (video is None):
         raise typer.BadParameter("give one of --boxes FILE and --video FILE")
     scene = load_scene(camera)
+    if limits(scene):
+        print(f"{camera}: this camera never tells {limits(scene)}", file=sys.stderr)
     if video is not None:
         from ngatu.recorded import watch_video
 

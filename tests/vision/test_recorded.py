@@ -56,6 +56,7 @@ def test_a_video_gives_alerts_counts_evidence_and_boxes_that_give_them_again(
         *("--evidence", evidence, "--record", boxes, "--traffic", tmp_path / "traffic.json"),
     )
     assert code == 0, said
+    assert "never tells near_miss, congestion (not calibrated); speeding (not calibrated, no speed_limit_mps);" in said
     found = json.loads(alerts.read_text())
     assert {alert["type"] for alert in found} == {"pedestrian_on_road"}
     assert all(0 <= alert["t_start"] <= alert["t_alert"] <= 4 for alert in found)

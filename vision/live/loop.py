@@ -24,6 +24,7 @@ from vision.live.pulse import Pulse
 from vision.live.slot import Slots
 from vision.live.watch import Watch
 from vision.road.scene import Scene
+from vision.rules import limits
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ def run_live(cameras: Sequence[LiveCamera], detector: Detector, sink: Callable[[
         for number, (camera, source) in enumerate(zip(cameras, sources, strict=True))
     ]
     watches = [_watch(camera, detector, live=True) for camera in cameras]
+    for camera in cameras:
+        if limits(camera.scene):
+            log.warning("camera=%s never_tells=%s", camera.scene.name, limits(camera.scene))
     pulse = Pulse([camera.scene.name for camera in cameras], sources, slots)
     gates = [Gate(forced_open=not camera.gate) for camera in cameras]
     for thread in captures:
