@@ -70,7 +70,9 @@ def correct(means: Array, covs: Array, places: Array, noise: Array) -> tuple[Arr
     doubt = np.maximum(distance2(off, covs[:, :2, :2] + noise) / SURPRISE, 1.0)
     total = covs[:, :2, :2] + noise * doubt[:, None, None]
     gain = covs[:, :, :2] @ _inverse(total)
-    return means + (gain @ off[:, :, None])[:, :, 0], covs - gain @ covs[:, :2, :]
+    after = covs - gain @ covs[:, :2, :]
+    after = (after + after.transpose(0, 2, 1)) / 2  # rounding's lopsidedness would grow from frame to frame
+    return means + (gain @ off[:, :, None])[:, :, 0], after
 
 
 def distance2(off: Array, covs: Array) -> Array:
