@@ -2,6 +2,7 @@
 
 import json
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from ngatu.home import CHECKOUT
 FRAME: Final = " ╭─╮│╰╯"  # that typer draws round its errors
 PATIENCE: Final = 6  # times as long as it takes on an idle machine
 STILL: Final = 600.0  # seconds that each is given beside
+ENDING: Final = 60.0  # seconds to clean up in
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +70,24 @@ def lines(outcome: Outcome) -> Iterator[str]:
 def _run(part: Part) -> Outcome:
     command = [sys.executable, "-m", "ngatu", "bench", *part.verb.split(), "--json"]
     limit = STILL + PATIENCE * part.minutes * 60
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return Outcome(name=part.verb, met=False, figures={}, error=f"not done in {limit / 60:.0f} minutes")
     try:
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=limit)
-    except subprocess.TimeoutExpired:
-        return Outcome(name=part.verb, met=False, figures={}, error=f"not done in {limit / 60:.0f} minutes")
-    try:
-        figures = json.loads(done.stdout)
+        figures = json.loads(stdout)
     except ValueError:
-        said = [line.strip(FRAME) for line in done.stderr.splitlines() if line.strip(FRAME)] or ["it said nothing"]
+        said = [line.strip(FRAME) for line in stderr.splitlines() if line.strip(FRAME)] or ["it said nothing"]
         return Outcome(name=part.verb, met=False, figures={}, error=said[-1])
-    return Outcome(name=part.verb, met=done.returncode == 0, figures=figures)
+    return Outcome(name=part.verb, met=process.returncode == 0, figures=figures)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """As Ctrl-C does, so that its servers and its gigabytes go; by force where that does not help."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=ENDING)
+    except subprocess.TimeoutExpired:
+        process.kill()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from ingest.consumer import BrokerAddress
 from ngatu.home import CHECKOUT
@@ -19,12 +19,12 @@ from ngatu.simulate.uplink import Uplink
 WINDOW: Final = 2000  # messages that may wait for their ack
 AT_ONCE: Final = 100
 RESEND_S: Final = 2.0  # a real device would wait ten seconds
-STANDSTILL_S: Final = 90.0  # without any ack: something is wrong
+STANDSTILL_S: Final = 300.0  # without any ack: something is wrong
 TWICE: Final = 0.02  # share of messages that are sent a second time at once
 
 
 class Ingest:
-    """The process that is killed, and started again."""
+    """The process that is killed, and started again; it runs in `with`."""
 
     def __init__(self, dsn: str, broker: str, folder: Path, guard: Guard) -> None:
         program = Program(
@@ -35,21 +35,23 @@ class Ingest:
             cwd=CHECKOUT,
         )
         self._child = Child(program, guard)
-        self._starts = 0
 
     def start(self) -> None:
         """Return once it listens; what its predecessor wrote into the log is no proof."""
         self._child.program.log.unlink(missing_ok=True)
         self._child.start()
-        self._child.wait_ready(lambda: self._child.tail(4000).count("subscribed client=") >= 3, 60)
+        self._child.wait_ready(lambda: self._child.tail(4000).count("subscribed client=") >= 3, 120)
 
     def kill(self) -> None:
         """As a power cut would; then start it again."""
         self._child.kill()
         self.start()
 
-    def stop(self) -> None:
-        """End it."""
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._child.stop()
 
 
@@ -72,14 +74,14 @@ def deliver(
         tell: is called with the month's time, as it goes.
 
     Raises:
-        ChildFailed: nothing was acknowledged for a minute and a half.
+        ChildFailed: nothing was acknowledged for five minutes.
     """
     waiting = Outgoing(len(messages) + 1, resend_s=RESEND_S)
     uplink = Uplink(BrokerAddress.parse(broker), waiting, lambda _: time.time())
     dooms = sorted(chance.uniform(0.1, 0.9) * len(messages) for _ in range(kills))
     said, last_ack, stored = 0, time.monotonic(), 0
     try:
-        if not uplink.ready.wait(30):
+        if not uplink.ready.wait(60):
             raise ChildFailed(f"{broker}: the broker does not answer")
         while len(waiting) or said < len(messages):
             some = messages[said : said + AT_ONCE] if len(waiting) < WINDOW else ()

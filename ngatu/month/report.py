@@ -28,6 +28,11 @@ class Report:
     problems: tuple[str, ...] = ()
     seconds: float = 0.0  # without the comparison
 
+    @property
+    def kills(self) -> int:
+        """How often something was killed at work."""
+        return self.ingest_kills + self.dag_kills
+
     def verdict(self) -> list[str]:
         """Say what is wrong, a line for each; nothing: all is well."""
         claims = {

@@ -97,21 +97,19 @@ def live(site: Site, plan: Plan) -> Month:
     raw, messages = _made(plan)
     log.info("made messages=%d seconds=%.0f", len(messages), time.monotonic() - began)
     report, moments = Report(devices=plan.devices, days=plan.days, seed=plan.seed, messages=len(messages)), []
-    ingest = Ingest(site.dsn, site.broker, site.folder, site.guard)
-    with psycopg.connect(site.dsn, autocommit=True) as conn:
+    with (
+        psycopg.connect(site.dsn, autocommit=True) as conn,
+        Ingest(site.dsn, site.broker, site.folder, site.guard) as ingest,
+    ):
         audit_numbers.trust_half(conn)  # its cameras tell one minute in twelve
-        ingest.start()
-        try:
-            for until, part in _parts(messages, plan):
-                report = _part(site, plan, ingest, part, report, chance)
-                if part[-1] is messages[-1]:
-                    audit_numbers.act(conn, plain.actions(raw))
-                report = replace(report, dag_kills=report.dag_kills + _late_killed(conn, site, until))
-                _settle(conn, min(until, plan.end) + SETTLED, site.open_data)
-                moments.append(_moment(conn, until))
-                log.info("settled until=%s seconds=%.0f %s", until.date(), time.monotonic() - began, report)
-        finally:
-            ingest.stop()
+        for until, part in _parts(messages, plan):
+            report = _part(site, plan, ingest, part, report, chance)
+            if part[-1] is messages[-1]:
+                audit_numbers.act(conn, plain.actions(raw))
+            report = replace(report, dag_kills=report.dag_kills + _late_killed(conn, site, until))
+            _settle(conn, min(until, plan.end) + SETTLED, site.open_data)
+            moments.append(_moment(conn, until))
+            log.info("settled until=%s seconds=%.0f kills=%d", until.date(), time.monotonic() - began, report.kills)
         buckets, revisions = audit_numbers.changed(conn)
     report = replace(
         report,
