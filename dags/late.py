@@ -12,9 +12,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, dag, task
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
-from dags.drain import BigDrain
+from dags.drain import ENDED
 from dags.routine import NEW_DAY, database, perhaps, routine, tell
 
 
@@ -23,7 +23,7 @@ from dags.routine import NEW_DAY, database, perhaps, routine, tell
         timetable=CronTriggerTimetable(
             "* * * * *", timezone="UTC", interval=timedelta(minutes=1), run_immediately=True
         ),
-        assets=Asset("ngatu://late/drain", watchers=[AssetWatcher(name="big_drain", trigger=BigDrain())]),
+        assets=ENDED,
     ),
     doc_md=__doc__,
     **routine(limit=timedelta(hours=2), due=timedelta(minutes=15), retries=2, retry_delay=timedelta(seconds=10)),

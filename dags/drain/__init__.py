@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 log: Final = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ class BigDrain(BaseEventTrigger):
             except psycopg.Error as error:
                 log.warning("late marks can't be watched, again in %g s: %s", AWAY, error)
                 await asyncio.sleep(AWAY)
+
+
+ENDED: Final = Asset(
+    "ngatu://late/drain",
+    watchers=[AssetWatcher(name="big_drain", trigger=BigDrain())],  # type: ignore[no-untyped-call]  # Airflow's own __init__
+)
 
 
 async def _drains() -> AsyncIterator[int]:

@@ -33,5 +33,5 @@ def running_airflow(metadata: str, data: str, guard: Guard, folder: Path, dags: 
             child.start()
             stack.callback(child.stop)
             if len(children) == 1:
-                child.wait_ready(lambda: airflow.healthy(site, "metadatabase"), timeout=60)
+                child.wait_ready(lambda: airflow.healthy(site, "metadatabase"), timeout=240)
         yield children

@@ -77,7 +77,7 @@ def airflow(postgres_server: PostgresServer, dsn: str, guard: Guard, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_fresh_installation_shows_replayed_history_at_once_then_its_scores_open_data_and_reports(
     db: psycopg.Connection, airflow: Airflow, wait_for: WaitFor
 ) -> None:
@@ -92,17 +92,17 @@ def test_a_fresh_installation_shows_replayed_history_at_once_then_its_scores_ope
     def every_level_is_closed() -> bool:
         return count(b"SELECT count(*) FROM closing WHERE computed_until = closed_until") == 6
 
-    wait_for(every_level_is_closed, timeout=90)  # not at the next quarter of an hour
+    wait_for(every_level_is_closed, timeout=150)  # not at the next quarter of an hour
     with db.transaction():
         bounds = late_bounds(db, "reading")
         ats = np.array([at for (at,) in db.execute(HISTORY)])
         assert mark_late(db, "reading", np.ones(len(ats), dtype=np.int32), ats, bounds) >= 191
-    wait_for(lambda: "late" in airflow.set_off(), timeout=60)  # by the drain, not by the minute
-    wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=60)
+    wait_for(lambda: "late" in airflow.set_off(), timeout=120)  # by the drain, not by the minute
+    wait_for(lambda: count(b"SELECT count(*) FROM reading_15m") >= 191, timeout=120)
     assert count(b"SELECT count(*) FROM reading_1h") >= 47
     assert count(b"SELECT count(*) FROM late_mark") + count(b"SELECT count(*) FROM late_work") == 0
     stages = {"late", "incidents", "quality", "baselines", "publication", "reports"}
-    wait_for(lambda: airflow.set_off() == stages, timeout=120)  # by the new days, not by the hour
+    wait_for(lambda: airflow.set_off() == stages, timeout=240)  # by the new days, not by the hour
     assert count(b"SELECT count(*) FROM quality_1d") == count(b"SELECT count(*) FROM reading_1d") >= 1
     assert count(b"SELECT count(DISTINCT day) FROM publication") == count(b"SELECT count(*) FROM reading_1d")
     api_server = airflow.processes["api-server"]
@@ -122,7 +122,7 @@ class TestTrouble:
         return folder
 
     @pytest.mark.slow
-    @pytest.mark.timeout(240)
+    @pytest.mark.timeout(600)
     @pytest.mark.usefixtures("airflow")
     def test_a_task_that_failed_and_a_run_past_its_deadline_are_told(
         self, db: psycopg.Connection, wait_for: WaitFor
