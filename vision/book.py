@@ -11,6 +11,7 @@ import numpy as np
 from events.incident import FAMILIES, SEVERITIES, Incident, IncidentKind, Place
 from vision.road.scene import Scene
 from vision.rules.moment import Finding
+from vision.rules.queueing import CYCLE_S
 from vision.ulids import ulid_of
 
 REPEAT_S: Final = 30.0  # an open incident is told again so often, so that its page stays true
@@ -20,6 +21,7 @@ QUIET_S: Final[dict[IncidentKind, float]] = {
     "wrong_way": 10.0, "illegal_uturn": 10.0, "pedestrian_on_road": 10.0, "speeding": 5.0, "congestion": 30.0,
 }  # fmt: skip
 ANEW_S: Final = 5.0  # what began this long after the other was last seen is another event, at the same place or not
+LATEST_S: Final = CYCLE_S + 10.0  # so long after it began, what stands is told at the latest
 NEAR_M: Final = 8.0  # the same family this near, at the same time, is the same event: about two car lengths
 WALKING_MPS: Final = 1.4  # Knoblauch 1996
 STRAY_M: Final = 15.0  # how far a walker or wrong-way rider may be from where it was expected when found again
@@ -59,7 +61,7 @@ class Book:
             if not entry.ended and at - entry.last > quiet:
                 entry.ended = True
                 told.append(self._revise(entry, at, state="end", ended_at=_time(entry.last)))
-        self._entries = [e for e in self._entries if not e.ended or at - e.last <= 2 * QUIET_S[e.incident.kind]]
+        self._entries = [e for e in self._entries if not e.ended or at - e.last <= max(LATEST_S, _back_s(e))]
         return told
 
     def _take(self, at: float, finding: Finding) -> Incident | None:
@@ -90,7 +92,10 @@ class Book:
         )
 
     def _is_same(self, entry: _Entry, finding: Finding, at: float) -> bool:
-        if f"{finding.kind}/{finding.key}" in entry.keys:
+        late = entry.ended and at - entry.last > _back_s(entry)  # then only what began in its time belongs to it
+        if late and finding.moving:
+            return False
+        if not late and f"{finding.kind}/{finding.key}" in entry.keys:
             return True
         family = _family(finding.kind)
         if _family(entry.incident.kind) != family or finding.kind == "speeding":
@@ -157,6 +162,11 @@ class Book:
 
 def _family(kind: IncidentKind) -> int:
     return next(i for i, family in enumerate(FAMILIES) if kind in family)
+
+
+def _back_s(entry: _Entry) -> float:
+    """Seconds since its last finding within which an incident may come back as itself."""
+    return 2 * QUIET_S[entry.incident.kind]
 
 
 def _gravity(kind: IncidentKind) -> int:

@@ -5,9 +5,9 @@ import pytest
 
 from tests.vision.street import FPS, Actor, Faults, Way, drive, flow, road_scene
 from tests.vision.test_incidents import MEDIAN, incidents, kinds
-from vision.rules import illegal_uturn
+from vision.rules import illegal_uturn, pedestrian_on_road, wrong_way
 from vision.rules.moment import Moment
-from vision.tracking.boxes import CAR, MOTORCYCLE, PERSON
+from vision.tracking.boxes import BUS, CAR, MOTORCYCLE, PERSON
 from vision.tracking.trail import KLASS, T, Track
 
 
@@ -55,7 +55,7 @@ def test_who_comes_into_view_is_not_taken_for_a_queue_that_one_brakes_for() -> N
     assert kinds(road_scene(), [*conflict(50), *newcomers], 12) == ["near_miss"]
 
 
-def followed(way: Way, seconds: float) -> Moment:
+def followed(way: Way, seconds: float, klass: int = MOTORCYCLE) -> Moment:
     """The last frame of a track whose places are exactly those of `way`, whosever they are."""
     track, step = Track(1, 0.0), 1 / FPS
     for frame in range(1, int(seconds * FPS)):
@@ -63,8 +63,9 @@ def followed(way: Way, seconds: float) -> Moment:
         if here is not None:
             off = (0.0, 0.0) if before is None else np.subtract(here, before) / step
             track.mean, track.cov = np.array([*here, *off]), 0.1 * np.eye(4)
-            track.vote(MOTORCYCLE, 0.8)
-            track.see(frame * step, np.array([600, 200, 615, 220, 0.8, MOTORCYCLE]), np.array(here))
+            track.vote(klass, 0.8)
+            track.see(frame * step, np.array([600, 200, 615, 220, 0.8, klass]), np.array(here))
+            track.depths = {"away": 3.0, "towards": -3.0, "carriageway": 3.0}
     scene, nothing = road_scene(MEDIAN), np.empty((0, 6))
     return Moment(at=seconds - step, begun=0.0, scene=scene, tracks=(track,), stands=(), boxes=nothing)
 
@@ -85,6 +86,20 @@ def test_a_car_whose_number_went_over_to_an_oncoming_rider_has_not_turned() -> N
     rows = track.trail.rows
     rows[rows[:, T] < 5.4, KLASS] = CAR
     assert not list(illegal_uturn.find(actor))
+
+
+def test_a_bus_whose_box_wanders_on_and_back_is_not_driving_the_wrong_way() -> None:
+    bus = followed(lambda t: (52 + 5 * np.sin(1.2 * (t - 1)), -3.0), 4.6, BUS)
+    (track,) = bus.tracks
+    assert track.travelled(2.0) > 8
+    assert not list(wrong_way.find(bus))
+    assert list(wrong_way.find(followed(lambda t: (52 - 4.5 * t, -3.0), 5.0, BUS)))
+
+
+@pytest.mark.parametrize(("soon", "told"), [(1.0, 1), (3.2, 0)])
+def test_who_is_setting_off_faster_than_people_walk_may_be_a_rider(soon: float, told: int) -> None:
+    walker = followed(lambda t: (20 + 0.8 * t + max(t - 5.7, 0.0) * (soon - 0.8), -3.0), 6.2, PERSON)
+    assert len(list(pedestrian_on_road.find(walker))) == told
 
 
 @pytest.mark.parametrize("calibrated", [True, False])

@@ -70,7 +70,8 @@ def _proof_s(moment: Moment, track: Track) -> float:
     along = 0.0 if lane is None else abs(float(way @ lane)) / walked
     if along <= ALONG:
         return ALONG_S if _may_ride(moment, track) else ON_ROAD_S  # riders weave aside between waiting cars
-    return ALONG_S if is_steady(rows, way / walked) and not _may_ride(moment, track) else STOOD_S
+    walks = is_steady(rows, way / walked) and track.speed < BRISK_MPS  # who sets off just now may be a rider
+    return ALONG_S if walks and not _may_ride(moment, track) else STOOD_S
 
 
 def _error_along(track: Track, way: Array) -> float:

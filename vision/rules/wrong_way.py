@@ -70,7 +70,8 @@ def _is_against(track: Track, lane: Zone, lanes: tuple[Zone, ...], least: float)
     slack = KERB_M * track.shrink / track.scale
     if track.depths[lane.name] < -slack or float(track.mean[2:] @ lane.direction) >= 0:
         return False
-    windows = (AGAINST_S, FAR_S) if least == AGAINST_M else (FAR_S,)
+    lately = track.trail.last(FAR_S)[:, SPEED] @ lane.direction  # who drove on just now wanders, or turns
+    windows = (FAR_S,) if least > AGAINST_M or np.any(lately > LEAST_MPS * track.shrink) else (AGAINST_S, FAR_S)
     ways = [track.trail.last(seconds) for seconds in windows]
     return any(
         _drove_against(track, rows, lane.direction, least) and not _may_be_right(track, rows, lane, lanes, slack)
