@@ -100,10 +100,12 @@ class Book:
         family = _family(finding.kind)
         if _family(entry.incident.kind) != family or finding.kind == "speeding":
             return False
+        known, near = bool(set(entry.finding.tracks) & set(finding.tracks)), self._is_near(entry, finding, at)
         if not finding.moving and finding.since > entry.seen + ANEW_S:
-            return False
-        if set(entry.finding.tracks) & set(finding.tracks):
-            return True
+            return known and near  # it moved up a little and stands again
+        return known or near
+
+    def _is_near(self, entry: _Entry, finding: Finding, at: float) -> bool:
         scale = 1.0 if self._scene.ground is not None else _metres_per_pixel(finding)
         off = float(np.hypot(*(finding.place - entry.finding.place))) * scale
         reach = STRAY_M if finding.moving else NEAR_M

@@ -56,6 +56,16 @@ def test_what_began_later_elsewhere_or_otherwise_is_another_event(later: Finding
     assert len({one.id for one in told_after(later, 131.0)}) == 2
 
 
+@pytest.mark.parametrize(("x", "track", "events"), [(53.0, 7, 1), (53.0, 8, 2), (70.0, 7, 2)])
+def test_a_vehicle_that_moves_up_a_little_and_stands_again_is_the_same_event(x: float, track: int, events: int) -> None:
+    book = Book(road_scene())
+    told = book.step(30.0, [finding("stopped_vehicle", "stand/1", 18.0, tracks=(7,))])
+    for second in range(31, 70):
+        told += book.step(float(second), [])
+    told += book.step(70.0, [finding("stopped_vehicle", "stand/2", 58.0, x=x, tracks=(track,))])
+    assert len({one.id for one in told}) == events
+
+
 def test_congestion_that_comes_back_a_minute_later_is_told_again() -> None:
     book = Book(road_scene())
     told = book.step(30.0, [finding("congestion", "away", 0.0)])
