@@ -5,11 +5,14 @@ import pytest
 
 from events.incident import Incident
 from tests.vision.street import FPS, Actor, Faults, drive, drive_and_stop, flow, frames, project, road_scene
+from tests.vision.test_rest import braking, seen, stretch
 from vision.line import Line
 from vision.road.ground import Array
 from vision.road.scene import Scene
 from vision.tracking.boxes import BUS, CAR, MOTORCYCLE
-from vision.tracking.trail import ERROR_S
+from vision.tracking.stand import Stand
+from vision.tracking.standing import Standing
+from vision.tracking.trail import ERROR_S, Track
 
 MISSED = 0.15
 STOP: dict[str, object] = {"name": "bus", "kind": "bus_stop", "world": [[50, -7], [72, -7], [72, -3], [50, -3]]}
@@ -119,3 +122,30 @@ def test_what_was_told_stays_told_while_others_gather_behind_it() -> None:
         for n, (x, y) in enumerate([(60, -1.8), (52, -1.8), (43, -5), (44, -1.8)])
     ]
     assert len(stopped(list(frames([car, *flow(28, y=-1.8), *jam], 85)))) == 1
+
+
+def standing_car(times: Array, along: Array) -> Track:
+    """A car whose boxes were at these metres along the road, and which stands now."""
+    track = seen(times, along, 0.2, 1)
+    track.vote(CAR, 0.8)
+    track.mean, track.cov = np.array([along[-1], 0.0, 0, 0]), 0.01 * np.eye(4)
+    track.depths = {"away": 1.0}
+    return track
+
+
+def test_who_took_an_oncoming_number_over_faces_along_its_lane() -> None:
+    lane, times = road_scene().zones[0], stretch(-6, 3)
+    (stand,) = Standing((lane,)).step(3.0, np.empty((0, 6)), (standing_car(times, 60 - braking(times, 2.5)),))
+    assert lane.direction is not None
+    assert stand.heading is not None
+    assert stand.heading @ lane.direction > 0
+
+
+def test_a_new_number_takes_the_place_along_only_once_it_has_been_followed_as_long() -> None:
+    times = stretch(-8, 8)
+    stand = Stand(standing_car(stretch(-8, 3), braking(stretch(-8, 3), 2.5)), 3.0)
+    stand.look(8.0, standing_car(times, braking(times, 2.5)))
+    creeping = stretch(9, 12)
+    stand.look(12.0, standing_car(creeping, 1.5 * (creeping - 9)))
+    assert abs(stand.place[0]) < 0.5
+    assert stand.still < 8.0

@@ -12,6 +12,7 @@ from vision.tracking.trail import PLACE, T, Track, fit_line
 
 STANDING_MPS: Final = 5 / 3.6  # below 5 km/h a vehicle counts as stopped (HBS 2015, floating car data practice)
 FRESH_S: Final = (2.0, 8.0)  # its place is the median over so much of the past, at least and at most
+LONG_ENOUGH: Final = 0.7  # of that time a number must have been followed to say where it stands
 ASIDE_M: Final = 2.0  # having moved further than this (and than its error), a vehicle has left: half a car's length
 ARRIVED_M: Final = 5.0  # what came from further away than a car's length has arrived; a false box never does
 BRAKING_MPS2: Final = 4.5  # drivers do not brake harder unless they must (AASHTO 2018; most stop at 3.4)
@@ -119,11 +120,16 @@ class Stand:
     def _settle(self, at: float, track: Track) -> None:
         """Learn its place from the last seconds, and from that when it came there, where the trail still shows it."""
         over = self._over(at)
-        place = np.median(track.trail.last(over)[:, PLACE], axis=0)
+        rows = track.trail.last(over)
+        if rows[-1, T] - rows[0, T] < LONG_ENOUGH * over:
+            return
+        place = np.median(rows[:, PLACE], axis=0)
         moved = self.distance(place) > unnoticed_m(track, over)
         rest = came_to_rest(track, place, over) if moved or over < FRESH_S[1] else None
         if rest is None:
-            self.rest = replace(self.rest, place=place)
+            first = float(track.trail.rows[0, T]) if moved else self.since  # its number may be new
+            since, latest = max(self.since, first), max(self.rest.latest, first)
+            self.rest = replace(self.rest, place=place, since=since, latest=latest)
             return
         self.rest = rest
         self.brake_mps, self.brake_error = _speed_before(track, rest.halted)

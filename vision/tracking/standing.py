@@ -114,8 +114,8 @@ class Standing:
             ]
             stand.on_road = bool(here)
             stand.lane = next((zone.direction for zone in here if zone.direction is not None), None)
-            if stand.heading is None:
-                stand.heading = stand.lane
+            if stand.lane is not None and (stand.heading is None or stand.heading @ stand.lane < 0):
+                stand.heading = stand.lane  # its number came from an oncoming vehicle
             self.stands.append(stand)
 
 
