@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from storage.incident_days import count_incidents
 from storage.publish import publish_day, publish_due_days
 from tests.storage.conftest import PUBLISHED_AT as AT
 from tests.storage.conftest import PUBLISHED_DAY as DAY
+from tests.storage.conftest import hour, incident
 
 
 @pytest.fixture
@@ -57,8 +59,16 @@ def test_a_fresh_reader_finds_the_same_in_csv_and_parquet(conn: psycopg.Connecti
 def test_a_device_that_was_not_well_is_left_out_and_the_package_says_why(
     conn: psycopg.Connection, tmp_path: Path
 ) -> None:
+    for device, name in ((1, "GOOD"), (2, "BAD")):
+        incident(conn, name, "congestion")
+        conn.execute("UPDATE incident SET device_id = %s, severity = %s WHERE id = %s", (device, name.lower(), name))
+    hour(conn, {("", ""): (50, 4.0)}, AT + timedelta(hours=1))
+    conn.execute("UPDATE traffic_1h SET device_id = 2 WHERE count = 50")
     publish_day(conn, tmp_path, DAY)
     assert read(f"SELECT DISTINCT device FROM '{issue(tmp_path)}/readings.csv'") == [("good",)]
+    assert read(f"SELECT DISTINCT device FROM '{issue(tmp_path)}/traffic.csv'") == [("good",)]
+    told = read(f"SELECT severity FROM '{issue(tmp_path)}/incidents.csv' WHERE kind = 'congestion'")
+    assert told == [("good",)]
     package = json.loads((issue(tmp_path) / "datapackage.json").read_text("utf-8"))
     assert package["withheld"]["readings"] == [{"device": "bad", "why": "correct: 50%"}]
     assert package["licenses"] == [{"name": "CC-BY-4.0", "path": "https://spdx.org/licenses/CC-BY-4.0"}]

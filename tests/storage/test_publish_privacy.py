@@ -79,6 +79,7 @@ def test_an_incident_about_a_person_has_hour_and_ward_only(
     ready: psycopg.Connection, tmp_path: Path, kind: str
 ) -> None:
     incident(ready, "01PERSON", kind)
+    ready.execute("UPDATE incident SET ended_at = started_at + interval '7 min 41.3 s'")
     publish_day(ready, tmp_path, PUBLISHED_DAY)
     person, vehicle = sorted(
         rows_of(tmp_path / PUBLISHED_DAY.isoformat() / "r1" / "incidents.parquet"),
@@ -86,6 +87,7 @@ def test_an_incident_about_a_person_has_hour_and_ward_only(
     )
     assert (person["started"], person["latitude"], person["longitude"]) == (PUBLISHED_AT, None, None)
     assert person["ward"] is not None
+    assert (person["minutes"], vehicle["minutes"]) == (8, 8)
     assert vehicle["started"] == PUBLISHED_AT + timedelta(minutes=23)
     assert (vehicle["latitude"], vehicle["longitude"]) == (21.029, 105.852)
     assert kind not in (tmp_path / PUBLISHED_DAY.isoformat() / "r1" / "incidents.geojson").read_text("utf-8")
@@ -108,6 +110,15 @@ def test_who_is_called_by_a_number_plate_or_a_ulid_is_left_out_and_the_package_s
     assert withheld["devices"] == [{"device": None, "why": "1 rows, a name in them looks like a number plate"}]
     assert bool(withheld["readings"]) is well
     assert ready.execute("SELECT DISTINCT left_out FROM publication").fetchall() == [([2],)]
+
+
+def test_a_reason_that_tells_a_number_plate_is_not_told(ready: psycopg.Connection, tmp_path: Path) -> None:
+    ready.execute("UPDATE quality_1d SET reasons = '{least: 29B-123.45/speed 0%}' WHERE NOT well")
+    publish_day(ready, tmp_path, PUBLISHED_DAY)
+    assert b"29B" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    withheld = read_package(tmp_path / PUBLISHED_DAY.isoformat() / "r1")["withheld"]
+    assert withheld["readings"] == [{"device": "bad", "why": "not well"}]
+    assert ready.execute("SELECT left_out FROM publication WHERE dataset = 'readings'").fetchone() == ([2],)
 
 
 def test_names_that_only_remind_of_a_plate_stay(ready: psycopg.Connection, tmp_path: Path) -> None:
