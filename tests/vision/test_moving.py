@@ -1,11 +1,13 @@
 """Conflicts and turns on a made-up street, and what only looks like one because numbers go from vehicle to vehicle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.vision.street import FPS, Actor, Faults, Way, drive, flow, road_scene
 from tests.vision.test_incidents import MEDIAN, incidents, kinds
-from vision.rules import illegal_uturn, pedestrian_on_road, wrong_way
+from vision.rules import illegal_uturn, near_miss, pedestrian_on_road, wrong_way
 from vision.rules.moment import Moment
 from vision.tracking.boxes import BUS, CAR, MOTORCYCLE, PERSON
 from vision.tracking.trail import KLASS, T, Track
@@ -68,6 +70,18 @@ def followed(way: Way, seconds: float, klass: int = MOTORCYCLE) -> Moment:
             track.depths = {"away": 3.0, "towards": -3.0, "carriageway": 3.0}
     scene, nothing = road_scene(MEDIAN), np.empty((0, 6))
     return Moment(at=seconds - step, begun=0.0, scene=scene, tracks=(track,), stands=(), boxes=nothing)
+
+
+def test_a_number_that_went_over_to_a_slower_vehicle_while_nothing_was_seen_has_not_braked() -> None:
+    def slower(t: float) -> tuple[float, float] | None:
+        tau = t - 2.4
+        return (20 + 8 * t, -3.0) if t < 0.95 else (50 + 10.5 * tau - 0.9 * tau * tau, -3.0) if tau >= 0 else None
+
+    leader, follower = followed(slower, 4.0), followed(drive(6.4, -3.0, 14), 4.0)
+    for track in (*leader.tracks, *follower.tracks):
+        track.place_error = 0.5
+    pair = replace(leader, tracks=(*leader.tracks, *follower.tracks))
+    assert not list(near_miss.find(pair))
 
 
 @pytest.mark.parametrize("unseen", [0.2, 1.3])

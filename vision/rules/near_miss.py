@@ -10,7 +10,7 @@ from vision.road.zones import along_across
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CROWD_M, sees_ahead
 from vision.tracking.boxes import LENGTH_M, NAMES
-from vision.tracking.trail import ERROR_S, KLASS, PLACE, SPEED, T, Track, fit_line
+from vision.tracking.trail import ERROR_S, KLASS, PLACE, SPEED, T, Track, fit_line, unbroken
 
 TIME_TO_COLLISION_S: Final = 1.5  # Hydén 1987, van der Horst 1990: below this an encounter is a conflict
 BRAKING_MPS2: Final = 4.5  # as drivers brake for what they did not expect (AASHTO 2018),
@@ -21,6 +21,7 @@ CLOSING_MPS: Final = 3.0  # slower meetings leave no mark
 BRAKING_M: Final = 0.7  # what lines through both halves of braking at 8 m/s² miss one another by
 LANE_M: Final = 1.2  # sideways: in each other's way
 LOOK_S: Final = 0.7  # speeds are taken over this time
+GAP_S: Final = 0.7  # unseen for longer, it may be another one
 BRAKED_S: Final = (0.7, 0.9, 1.1, 1.3, 1.5)  # for so long it may have been braking by now,
 WATCHED_S: Final = 3.0  # having driven steadily before; longer ago its speed may have been another one
 
@@ -103,7 +104,7 @@ def _deceleration(track: Track, seconds: float) -> tuple[float, float, float] | 
     Least squares along its way. A box's errors go on from frame to frame (first-order autoregression); where the way
     strays further from the model than they explain, it is another vehicle's for a part, and the error larger.
     """
-    rows = track.trail.last(WATCHED_S)
+    rows = unbroken(track.trail.last(WATCHED_S), GAP_S)
     t = rows[:, T] - (rows[-1, T] - seconds)
     if np.count_nonzero(t <= 0) < 4 or np.count_nonzero(t > 0) < 4 or t[0] > -LOOK_S:
         return None
