@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.vision.street import FPS, Actor, Faults, Way, drive, flow, road_scene
+from tests.vision.street import FPS, Actor, Faults, Way, drive, drive_and_stop, flow, road_scene
 from tests.vision.test_incidents import MEDIAN, incidents, kinds
 from vision.rules import illegal_uturn, near_miss, pedestrian_on_road, wrong_way
 from vision.rules.moment import Moment
@@ -50,6 +50,15 @@ def test_comfortable_braking_is_no_near_miss() -> None:
             kinds(road_scene(), conflict(50, mps2=3.0, seconds=2.0, behind=14.0), 12, Faults(jitter=0.03, seed=seed))
             == []
         )
+
+
+def test_a_car_that_brakes_for_somebody_on_the_wrong_side_is_one_incident_and_his() -> None:
+    for seed in (1, 2, 3):
+        rider = Actor(klass=MOTORCYCLE, rider=True, way=drive(100, -3.3, -7, end=8.5))
+        car = Actor(klass=CAR, way=drive_and_stop(12, -3.3, 9, start=4.2, at=36, seconds=9))
+        assert kinds(road_scene(), [rider, car], 10, Faults(jitter=0.02, seed=seed)) == ["wrong_way"]
+    met = followed(braking(30, mps2=7.0, seconds=1.0), 3.2), followed(drive(70, -3.5, -7), 3.2)
+    assert not list(near_miss.find(replace(met[0], tracks=(*met[0].tracks, *met[1].tracks))))
 
 
 def test_who_comes_into_view_is_not_taken_for_a_queue_that_one_brakes_for() -> None:

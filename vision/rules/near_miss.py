@@ -21,6 +21,7 @@ CLOSING_MPS: Final = 3.0  # slower meetings leave no mark
 BRAKING_M: Final = 0.7  # what lines through both halves of braking at 8 m/s² miss one another by
 LANE_M: Final = 1.2  # sideways: in each other's way
 LOOK_S: Final = 0.7  # speeds are taken over this time
+ONCOMING: Final = -0.5  # cosine: within 60° of head-on
 GAP_S: Final = 0.7  # unseen for longer, it may be another one
 BRAKED_S: Final = (0.7, 0.9, 1.1, 1.3, 1.5)  # for so long it may have been braking by now,
 WATCHED_S: Final = 3.0  # having driven steadily before; longer ago its speed may have been another one
@@ -35,7 +36,7 @@ def find(moment: Moment) -> Iterator[Finding]:
         if zone is None or braking is None or _joins_queue(moment, leader):
             continue
         for follower in cars:
-            time = None if follower is leader else _time_to_collision(leader, follower)
+            time = None if follower is leader or _meet(leader, follower) else _time_to_collision(leader, follower)
             if time is None or time > TIME_TO_COLLISION_S:
                 continue
             yield Finding(
@@ -60,6 +61,12 @@ def find(moment: Moment) -> Iterator[Finding]:
             )
 
 
+def _meet(one: Track, other: Track) -> bool:
+    """Whether they come towards one another: that is told of who drives the wrong way."""
+    before, against = one.trail.last(2 * LOOK_S)[0, SPEED], other.velocity
+    return float(before @ against) < ONCOMING * float(np.hypot(*before)) * float(np.hypot(*against))
+
+
 def _joins_queue(moment: Moment, track: Track) -> bool:
     """Whether it brakes for vehicles that stand or crawl, or may do so unseen: everybody does."""
     before = track.trail.last(2 * LOOK_S)[0, SPEED]
@@ -73,7 +80,7 @@ def _joins_queue(moment: Moment, track: Track) -> bool:
 
 def _crawls(track: Track) -> bool:
     """Whether it is known to: a newcomer's speed is zero until it has been seen to move."""
-    return track.speed + track.speed_sigma < CRAWL_MPS
+    return track.speed < CRAWL_MPS and track.seen - track.since >= LOOK_S
 
 
 def _braking(track: Track) -> float | None:
