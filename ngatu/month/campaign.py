@@ -2,7 +2,7 @@
 
 from ngatu.bench.place import servers
 from ngatu.month.report import Report
-from ngatu.month.run import Plan, Site, live
+from ngatu.month.run import Place, Plan, live
 
 
 def run(devices: int, days: int, seed: int) -> Report:
@@ -11,11 +11,11 @@ def run(devices: int, days: int, seed: int) -> Report:
     Raises:
         ChildFailed: a server did not start, or something ended that nobody had killed.
     """
-    with servers() as place:
-        site = Site(
-            dsn=place.database("month"),
-            broker=f"mqtt://127.0.0.1:{place.mqtt_port}",
-            guard=place.guard,
-            folder=place.folder,
+    with servers() as started:
+        place = Place(
+            dsn=started.database("month"),
+            broker=f"mqtt://127.0.0.1:{started.mqtt_port}",
+            guard=started.guard,
+            folder=started.folder,
         )
-        return live(site, Plan(devices=devices, days=days, seed=seed)).verify()
+        return live(place, Plan(devices=devices, days=days, seed=seed)).verify()

@@ -50,7 +50,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Place:
     """Where it happens."""
 
     dsn: str  # of a database with the schema, and nothing in it
@@ -68,7 +68,7 @@ class Site:
 class Month:
     """What stands in the database, what was said, and what happened on the way."""
 
-    site: Site
+    place: Place
     plan: Plan
     raw: duckdb.DuckDBPyConnection
     moments: tuple[Moment, ...]
@@ -76,16 +76,16 @@ class Month:
 
     def verify(self) -> Report:
         """Compare everything."""
-        with psycopg.connect(self.site.dsn, autocommit=True, options="-c timezone=UTC") as conn:
+        with psycopg.connect(self.place.dsn, autocommit=True, options="-c timezone=UTC") as conn:
             compared = []
-            for name, check in checks(self.plan.days, self.moments, self.site.open_data):
+            for name, check in checks(self.plan.days, self.moments, self.place.open_data):
                 compared.append(check(conn, self.raw))
                 log.info("compared what=%r rows=%d differing=%d", name, compared[-1].rows, compared[-1].differing)
             problems = not_stored_once(conn, self.raw)
         return replace(self.report, compared=tuple(compared), problems=tuple(problems))
 
 
-def live(site: Site, plan: Plan) -> Month:
+def live(place: Place, plan: Plan) -> Month:
     """Bring the month through the real pipeline, break it on the way, and leave nothing to do.
 
     Raises:
@@ -93,21 +93,21 @@ def live(site: Site, plan: Plan) -> Month:
     """
     began = time.monotonic()
     chance = random.Random(f"{plan.seed}:run")  # noqa: S311 - a simulation
-    load_city(site.dsn, CITY)
+    load_city(place.dsn, CITY)
     raw, messages = _made(plan)
     log.info("made messages=%d seconds=%.0f", len(messages), time.monotonic() - began)
     report, moments = Report(devices=plan.devices, days=plan.days, seed=plan.seed, messages=len(messages)), []
     with (
-        psycopg.connect(site.dsn, autocommit=True) as conn,
-        Ingest(site.dsn, site.broker, site.folder, site.guard) as ingest,
+        psycopg.connect(place.dsn, autocommit=True) as conn,
+        Ingest(place.dsn, place.broker, place.folder, place.guard) as ingest,
     ):
         audit_numbers.trust_half(conn)  # its cameras tell one minute in twelve
         for until, part in _parts(messages, plan):
-            report = _part(site, plan, ingest, part, report, chance)
+            report = _part(place, plan, ingest, part, report, chance)
             if part[-1] is messages[-1]:
                 audit_numbers.act(conn, plain.actions(raw))
-            report = replace(report, dag_kills=report.dag_kills + _late_killed(conn, site, until))
-            _settle(conn, min(until, plan.end) + SETTLED, site.open_data)
+            report = replace(report, dag_kills=report.dag_kills + _late_killed(conn, place, until))
+            _settle(conn, min(until, plan.end) + SETTLED, place.open_data)
             moments.append(_moment(conn, until))
             log.info("settled until=%s seconds=%.0f kills=%d", until.date(), time.monotonic() - began, report.kills)
         buckets, revisions = audit_numbers.changed(conn)
@@ -120,7 +120,7 @@ def live(site: Site, plan: Plan) -> Month:
         reissued=sum(revision > 1 for _, revision, _ in moments[-1].issues),
         seconds=round(time.monotonic() - began, 1),
     )
-    return Month(site=site, plan=plan, raw=raw, moments=tuple(moments), report=report)
+    return Month(place=place, plan=plan, raw=raw, moments=tuple(moments), report=report)
 
 
 def not_stored_once(conn: psycopg.Connection, raw: duckdb.DuckDBPyConnection) -> list[str]:
@@ -159,13 +159,13 @@ def _parts(messages: Sequence[Message], plan: Plan) -> list[tuple[datetime, list
 
 
 def _part(
-    site: Site, plan: Plan, ingest: Ingest, messages: list[Message], report: Report, chance: random.Random
+    place: Place, plan: Plan, ingest: Ingest, messages: list[Message], report: Report, chance: random.Random
 ) -> Report:
     """Deliver it while the DAGs run at any moments; what happened, added to `report`."""
-    planner = Planner(site.dsn, site.open_data, site.guard, plan.dag_kill_share, chance)
+    planner = Planner(place.dsn, place.open_data, place.guard, plan.dag_kill_share, chance)
     with planner:
         again = deliver(
-            ingest, site.broker, messages, plan.ingest_kills, chance, lambda at: planner.tell(min(at, plan.end))
+            ingest, place.broker, messages, plan.ingest_kills, chance, lambda at: planner.tell(min(at, plan.end))
         )
     return replace(
         report,
@@ -176,10 +176,10 @@ def _part(
     )
 
 
-def _late_killed(conn: psycopg.Connection, site: Site, now: datetime) -> bool:
+def _late_killed(conn: psycopg.Connection, place: Place, now: datetime) -> bool:
     """Work off what is late, in a process that is killed once it has claimed it."""
     claimed = partial(_wait_until_claimed, conn)
-    code, _ = run_step("late", site.dsn, now, site.open_data, site.guard, claimed)
+    code, _ = run_step("late", place.dsn, now, place.open_data, place.guard, claimed)
     return code == -signal.SIGKILL
 
 

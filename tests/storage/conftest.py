@@ -93,9 +93,9 @@ def month(
 
     Its broker is its own: what other tests' devices left retained would count as missing.
     """
-    from ngatu.month.run import Plan, Site, live
+    from ngatu.month.run import Place, Plan, live
 
     site = BrokerSite(packages=packages, folder=server_folder / "mosquitto-month", port=free_port())
     with running_broker(site, guard) as broker, postgres_server.database(template_db) as dsn:
-        place = Site(dsn=dsn, broker=broker.url, guard=guard, folder=tmp_path_factory.mktemp("month"))
+        place = Place(dsn=dsn, broker=broker.url, guard=guard, folder=tmp_path_factory.mktemp("month"))
         yield live(place, Plan(part_days=16, ingest_kills=1))

@@ -14,12 +14,12 @@ from ngatu.month.compare import Compared
 from ngatu.month.report import Report
 from ngatu.month.run import Month, not_stored_once
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(800)]
 
 
 @pytest.fixture(scope="module")
 def conn(month: Month) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(month.site.dsn, autocommit=True, options="-c timezone=UTC") as found:
+    with psycopg.connect(month.place.dsn, autocommit=True, options="-c timezone=UTC") as found:
         yield found
 
 
@@ -29,7 +29,7 @@ def verified(month: Month) -> Report:
 
 
 def check(month: Month, conn: psycopg.Connection, name: str, folder: Path | None = None) -> Compared:
-    known = dict(checks(month.plan.days, month.moments, folder or month.site.open_data))
+    known = dict(checks(month.plan.days, month.moments, folder or month.place.open_data))
     return known[name](conn, month.raw)
 
 
@@ -95,7 +95,7 @@ def test_one_number_changed_on_purpose_is_found_and_named(
 
 
 def test_a_published_file_with_another_number_is_found(month: Month, conn: psycopg.Connection, tmp_path: Path) -> None:
-    shutil.copytree(month.site.open_data, tmp_path / "copy")
+    shutil.copytree(month.place.open_data, tmp_path / "copy")
     day, revision, _ = month.moments[-1].issues[-1]
     file = tmp_path / "copy" / day.isoformat() / f"r{revision}" / "readings.csv"
     lines = file.read_text("utf-8").splitlines()

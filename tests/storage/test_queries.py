@@ -33,12 +33,12 @@ def test_there_are_ten_questions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 @pytest.mark.parametrize(
     ("query", "told"), [(query, told) for _, query, told in QUESTIONS], ids=[q for q, *_ in QUESTIONS]
 )
 def test_the_query_gives_the_answer_that_the_document_shows(month: Month, query: str, told: str) -> None:
-    with psycopg.connect(month.site.dsn, autocommit=True) as conn:
+    with psycopg.connect(month.place.dsn, autocommit=True) as conn:
         conn.execute("SET TimeZone = 'UTC'")
         assert answer(conn, query) == told
 
