@@ -1,7 +1,8 @@
 """The trigger that notices a big drain, on a real database, as the triggerer runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,6 +29,12 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 def conn(connected: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(connected, autocommit=True) as conn:
         yield conn
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: where a browser was started before, a loop runs in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, story).result()
 
 
 @asynccontextmanager
@@ -71,7 +78,7 @@ def test_a_trickle_is_not_told_and_a_drain_is_told_once(conn: psycopg.Connection
             conn.execute(MARK, (1, 3 * BIG_DRAIN))
             assert await told.get() == 3 * BIG_DRAIN
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_a_drain_is_told_when_it_has_ended(conn: psycopg.Connection) -> None:
@@ -83,7 +90,7 @@ def test_a_drain_is_told_when_it_has_ended(conn: psycopg.Connection) -> None:
                 await asyncio.sleep(0.1)  # a drain of three seconds
             assert await told.get() == 30 * BIG_DRAIN
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_it_outlives_the_database_being_away(conn: psycopg.Connection) -> None:
@@ -95,4 +102,4 @@ def test_it_outlives_the_database_being_away(conn: psycopg.Connection) -> None:
             conn.execute(MARK, (1, BIG_DRAIN))
             assert await told.get() == BIG_DRAIN
 
-    asyncio.run(story())
+    run(story())
