@@ -149,3 +149,23 @@ def test_a_new_number_takes_the_place_along_only_once_it_has_been_followed_as_lo
     stand.look(12.0, standing_car(creeping, 1.5 * (creeping - 9)))
     assert abs(stand.place[0]) < 0.5
     assert stand.still < 8.0
+
+
+def in_rain(actors: list[Actor], seconds: float, score: float) -> list[tuple[float, Array]]:
+    """Frames in which whatever is seen scores about `score`, real or not."""
+    random = np.random.default_rng(8)
+    out = []
+    for at, boxes in frames(actors, seconds):
+        boxes[:, 4] = random.normal(score, 0.04, len(boxes))
+        out.append((at, boxes))
+    return out
+
+
+@pytest.mark.parametrize(("drivers", "told"), [(0.5, 1), (0.75, 0)])
+def test_what_scores_little_is_a_vehicle_where_all_that_drives_there_scores_as_little(
+    drivers: float, told: int
+) -> None:
+    traffic = [*flow(75, y=-1.8, every=3, klass=CAR), *flow(75, y=-5.2, every=3, klass=CAR, x=60)]
+    weak = Actor(klass=CAR, way=lambda t: (52.0, -5.2) if t > 30 and int(10 * t) % 10 < 7 else None)
+    both = zip(in_rain(traffic, 75, drivers), in_rain([weak], 75, 0.5), strict=True)
+    assert len(stopped([(at, np.vstack((moving, still))) for (at, moving), (_, still) in both])) == told

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vision.rules.moment import Finding, Moment
-from vision.rules.stopped_vehicle import PRESENT, SEEN_S, SURE, is_allowed
+from vision.rules.stopped_vehicle import PRESENT, SEEN_S, is_allowed
 from vision.tracking.boxes import NAMES
 
 PARKED_S: Final = 60.0  # stopping to load or let somebody off is no parking (Vienna Convention 1968, article 1k)
@@ -15,7 +15,7 @@ def find(moment: Moment) -> Iterator[Finding]:
     """Vehicles that stand in no_parking zones beyond PARKED_S, in no_stopping zones beyond STOPPED_S; no queues."""
     for stand in moment.stands:
         zone = moment.zone_of(stand, "no_stopping") or moment.zone_of(stand, "no_parking")
-        if zone is None or is_allowed(moment, stand) or (not stand.arrived and stand.score < SURE):
+        if zone is None or is_allowed(moment, stand) or (not stand.arrived and not stand.is_sure):
             continue
         seconds = stand.stood
         if (

@@ -17,8 +17,7 @@ SEEN_S: Final = 1.5  # nobody is called to a place where nothing is seen any mor
 PRESENT: Final = 0.25  # share of the last seconds in which it was seen: passing boxes do not make a standing one
 UNPASSED_S: Final = 90.0  # with nobody driving past it may wait at a red light: few are longer (HCM: cycles to 120 s)
 NEVER_CAME_S: Final = 20.0  # what was not seen to arrive may be a detector's ghost: those come and go within seconds
-SURE: Final = 0.55  # and they seldom score like this
-STEADILY: Final = 0.9  # or are seen in so many of the frames: what is, and is driven past, is there
+STEADILY: Final = 0.9  # unless they are seen in so many of the frames: what is, and is driven past, is there
 SETTLING_S: Final = 5.0  # what stands already when the camera is switched on
 WAS_THERE_S: Final = 60.0  # may have reasons that were not seen
 
@@ -70,7 +69,7 @@ def _has_reason(moment: Moment, stand: Stand, heading: Array | None) -> bool:
     if seconds < STOPPED_S:
         return False
     passes, came = len(stand.passed), stand.arrived and heading is not None
-    if not came and (stand.score < SURE or seconds < _proof_s(moment, stand)):
+    if not came and (not stand.is_sure or seconds < _proof_s(moment, stand)):
         return False
     if heading is not None and not sees_ahead(moment.scene, stand.place, stand.box, heading):
         return passes > PASSES and not is_crowded(stand, moment.stands)

@@ -36,6 +36,7 @@ class Stand:
         presence: share of the last seconds in which it was seen, those not counted in which something hid it.
         vacated: when its number drove off; None while it stands, long ago where it crept off by itself.
         passed: numbers of tracks that drove past it, the same way, since it stands.
+        is_sure: whether it scores like vehicles of its size that drive, and not like a detector's ghost.
         alone: whether it was once seen to stand for a reason of its own: who comes later explains nothing.
     """
 
@@ -61,6 +62,7 @@ class Stand:
         self.passed: set[int] = set()
         self.alone = False
         self.score = track.confidence
+        self.is_sure = False
         self.depths = dict(track.depths)
         self.presence = 1.0
 

@@ -9,6 +9,7 @@ from vision.road.ground import Array
 from vision.road.scene import Zone
 from vision.road.zones import convex_hull, inside
 from vision.tracking.boxes import cover, overlap
+from vision.tracking.certainty import Certainty
 from vision.tracking.passing import count_passing
 from vision.tracking.stand import ASIDE_M, STANDING_MPS, Stand
 from vision.tracking.trail import PLACE, T, Track, fit_line
@@ -36,6 +37,7 @@ class Standing:
         self.stands: list[Stand] = []
         self._checked: dict[int, float] = {}
         self._stood: dict[int, float] = {}
+        self._certainty = Certainty()
 
     def step(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> tuple[Stand, ...]:
         """Take a frame in: all boxes (n, 6), and the tracks seen in it. The stands that hold now, oldest first."""
@@ -50,6 +52,8 @@ class Standing:
             if at - self._checked.get(track.number, -1.0) >= LOOK_EVERY_S - 1e-6:
                 self._checked[track.number] = at
                 self._look(at, track)
+        for stand in self.stands:
+            stand.is_sure = stand.score >= self._certainty.sure(float(stand.box[3] - stand.box[1]))
         if len(self._checked) > 500:
             self._checked = {n: t for n, t in self._checked.items() if at - t < 10.0}
         if len(self._stood) > 500:
@@ -99,6 +103,8 @@ class Standing:
         return not hidden or unseen > HIDDEN_S
 
     def _look(self, at: float, track: Track) -> None:
+        if track.speed - 2 * track.speed_sigma > PASSING_MPS * track.shrink:
+            self._certainty.learn(float(track.box[3] - track.box[1]), track.confidence)
         mine = self.of(track)
         if mine is not None and mine.vacated is None:
             mine.look(at, track)
