@@ -35,7 +35,7 @@ class ModelInfo:
     runtime: Runtime
     size: tuple[int, int] | None  # width, height of the input; None: as the picture asks for
     classes: tuple[str, ...]
-    lanes: int = 1  # pictures that may be under way; one more than it works on at once, where it is a network
+    lanes: int = 1  # pictures that may be under way: where it is a network, some more than it works on at once
     hint: str | None = None  # of a weak model: what to do about it
 
 
@@ -144,16 +144,15 @@ def open_detector(
         from vision.detection.torch_detect import open_ultralytics  # noqa: PLC0415 - torch takes seconds to import
 
         return open_ultralytics(path, sha256_of(path), threads=threads, min_score=min_score, kindred=kindred, hint=hint)
-    network = (open_openvino if chosen == "openvino" else open_onnxruntime)(
-        path, threads, max(1, min(at_once or threads, threads))
-    )
+    at_once = max(1, min(at_once or threads, threads))
+    network = (open_openvino if chosen == "openvino" else open_onnxruntime)(path, threads, at_once)
     try:
         detector = _detector(path, network, min_score=min_score, kindred=kindred, hint=hint)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     log.info(
         "model=%s runtime=%s threads=%d at_once=%d sha256=%s",
-        path, chosen, threads, detector.info.lanes - 1, detector.info.sha256[:12],
+        path, chosen, threads, at_once, detector.info.sha256[:12],
     )  # fmt: skip
     return detector
 

@@ -1,6 +1,6 @@
 """Frames in, frames with their boxes out, in the same order: the gate and the detector work ahead of whoever asks.
 
-As many frames are under way as the detector has lanes: one more than the network works on at once, so that the next is
+As many frames are under way as the detector has lanes: some more than the network works on at once, so that the next is
 ready when one is done. No frame is taken before there is room for it: it waits where a newer one replaces it.
 """
 
