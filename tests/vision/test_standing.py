@@ -10,6 +10,7 @@ from vision.line import Line
 from vision.road.ground import Array
 from vision.road.scene import Scene
 from vision.tracking.boxes import BUS, CAR, MOTORCYCLE
+from vision.tracking.certainty import Certainty
 from vision.tracking.stand import Stand
 from vision.tracking.standing import Standing
 from vision.tracking.trail import ERROR_S, Track
@@ -169,3 +170,10 @@ def test_what_scores_little_is_a_vehicle_where_all_that_drives_there_scores_as_l
     weak = Actor(klass=CAR, way=lambda t: (52.0, -5.2) if t > 30 and int(10 * t) % 10 < 7 else None)
     both = zip(in_rain(traffic, 75, drivers), in_rain([weak], 75, 0.5), strict=True)
     assert len(stopped([(at, np.vstack((moving, still))) for (at, moving), (_, still) in both])) == told
+
+
+def test_a_ghost_stays_unsure_where_all_that_drives_scores_as_little() -> None:
+    certainty = Certainty()
+    for _ in range(500):
+        certainty.learn(20, 0.38)
+    assert 0.38 < certainty.sure(20) < 0.5
