@@ -75,7 +75,8 @@ CHANGED = {
 ONE = {
     "flow_1h": "class = 'car'",
     "zone_1d": "class = '' AND queue > 0",
-    "traffic by ward of 2025-07-01": "class = 'car'",
+    "traffic by ward of 2025-07-01": """class = 'car' AND device_id IN (
+        SELECT device_id FROM device_ward('2025-07-01') GROUP BY device_id HAVING count(*) = 1)""",
 }
 
 
