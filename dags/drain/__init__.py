@@ -59,11 +59,12 @@ async def _drains() -> AsyncIterator[int]:
         while True:
             begun = time.monotonic()
             now = await asyncio.to_thread(late_backlog, conn)
+            took = time.monotonic() - begun
             if now.marks >= BIG_DRAIN and now == before != told:
                 told = now
                 yield now.marks
                 await asyncio.sleep(CALM)
             before = now
-            await asyncio.sleep(max(PACE, SHARE * (time.monotonic() - begun)))
+            await asyncio.sleep(max(PACE, SHARE * took))
     finally:
         conn.close()

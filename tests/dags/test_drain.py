@@ -21,7 +21,7 @@ WATCHING = "FROM pg_stat_activity WHERE datname = current_database() AND query L
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "CALM", 0.0)
+    monkeypatch.setattr(drain, "CALM", 1.0)
     monkeypatch.setattr(drain, "AWAY", 0.1)
 
 
