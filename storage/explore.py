@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, cast
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from storage.reading_tables import of_both
+
 Level = Literal["15m", "1h", "1d"]
 Reading = tuple[datetime, float, int]
 """at, value, quality."""
+LOOK_BACK: Final = (timedelta(days=2), timedelta(days=60))  # for a last reading, before all of a table is opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +145,17 @@ ORDER BY d.name, s.name LIMIT %(limit)s OFFSET %(offset)s
 """
 )
 
-_READINGS = """
-SELECT at, value, quality FROM any_reading WHERE series_id = %s AND at >= %s AND at < %s ORDER BY at LIMIT %s
-"""
-_COUNT_READINGS = """
-SELECT count(*) FROM (SELECT FROM any_reading WHERE series_id = %s AND at >= %s AND at < %s LIMIT %s) AS found
-"""
-_LAST_READING = """
-SELECT greatest((SELECT max(at) FROM reading WHERE series_id = %(id)s),
-                (SELECT max(at) FROM foreign_reading WHERE series_id = %(id)s))
-"""
+_READINGS: Final = sql.SQL("{both} ORDER BY at LIMIT %(limit)s").format(
+    both=of_both("""
+SELECT at, value, quality FROM {table} WHERE series_id = %(id)s AND at >= %(start)s AND at < %(end)s
+ORDER BY at LIMIT %(limit)s""")
+)
+_COUNT_READINGS: Final = sql.SQL("SELECT count(*) FROM ({both} LIMIT %(limit)s) AS found").format(
+    both=of_both("SELECT FROM {table} WHERE series_id = %(id)s AND at >= %(start)s AND at < %(end)s LIMIT %(limit)s")
+)
+_LAST_READING: Final = sql.SQL("{both} ORDER BY at DESC LIMIT 1").format(
+    both=of_both("SELECT at FROM {table} WHERE series_id = %(id)s AND at >= %(start)s ORDER BY at DESC LIMIT 1")
+)
 
 _AGGREGATES: Final = {
     level: sql.SQL("""
@@ -238,12 +242,12 @@ def one_series(conn: Connection[Any], series: int) -> Series:
 
 def readings(conn: Connection[Any], series: int, start: datetime, end: datetime, limit: int) -> list[Reading]:
     """Return the first `limit` readings in start ≤ at < end, oldest first."""
-    return conn.execute(_READINGS, (series, start, end, limit)).fetchall()
+    return conn.execute(_READINGS, _span(series, start, end, limit), prepare=False).fetchall()
 
 
 def count_readings(conn: Connection[Any], series: int, start: datetime, end: datetime, limit: int) -> int:
     """Return how many readings there are in start ≤ at < end, counting no further than `limit`."""
-    row = conn.execute(_COUNT_READINGS, (series, start, end, limit)).fetchone()
+    row = conn.execute(_COUNT_READINGS, _span(series, start, end, limit), prepare=False).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -253,13 +257,20 @@ def stream_readings(
 ) -> Iterator[Reading]:
     """Yield what `readings` returns, a row at a time, without holding all of them."""
     with conn.cursor() as cursor:
-        yield from cursor.stream(_READINGS, (series, start, end, limit), size=500)
+        yield from cursor.stream(_READINGS, _span(series, start, end, limit), size=500)
+
+
+def _span(series: int, start: datetime, end: datetime, limit: int) -> dict[str, Any]:
+    return {"id": series, "start": start, "end": end, "limit": limit}
 
 
 def last_reading(conn: Connection[Any], series: int) -> datetime | None:
-    """Return when the newest reading was measured."""
-    row = conn.execute(_LAST_READING, {"id": series}).fetchone()
-    return None if row is None else row[0]
+    """Return when the newest reading was measured; None: there is none."""
+    for since in (*(datetime.now(UTC) - back for back in LOOK_BACK), datetime.min.replace(tzinfo=UTC)):
+        row = conn.execute(_LAST_READING, {"id": series, "start": since}, prepare=False).fetchone()
+        if row is not None:
+            return cast("datetime", row[0])
+    return None
 
 
 def aggregates(

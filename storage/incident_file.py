@@ -1,12 +1,15 @@
 """Everything that is kept about one incident and what was measured around it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
+
+from storage.reading_tables import of_both
 
 AROUND: Final = timedelta(minutes=15)  # before it began, and after it ended
 
@@ -20,16 +23,19 @@ SELECT d.name AS device, d.about_rev, d.about_at, d.about -> 'versions' AS versi
        (SELECT c FROM jsonb_array_elements(d.about -> 'cameras') AS c WHERE c ->> 'name' = i.camera LIMIT 1) AS camera
 FROM incident i JOIN device d ON d.id = i.device_id WHERE i.id = %s"""
 
-_READINGS: Final = """
-SELECT r.at, s.name AS series, r.value, s.unit, r.quality FROM any_reading r JOIN series s ON s.id = r.series_id
-JOIN incident i ON i.device_id = s.device_id
-WHERE i.id = %s AND r.at BETWEEN %s AND %s ORDER BY r.at, s.name"""
+_READINGS: Final = sql.SQL("""
+SELECT r.at, s.name AS series, r.value, s.unit, r.quality
+FROM incident i JOIN series s ON s.device_id = i.device_id CROSS JOIN LATERAL ({both}) r
+WHERE i.id = %(incident)s ORDER BY r.at, s.name""").format(
+    both=of_both("""
+SELECT at, value, quality FROM {table} WHERE series_id = s.id AND at BETWEEN %(begin)s AND %(end)s""")
+)
 
-_TRAFFIC: Final = """
+_TRAFFIC: Final = sql.SQL("""
 SELECT t.at, t.zone, t.class, t.direction, t.count, t.seconds, t.speed_mps, t.speed_p85_mps, t.occupancy, t.queue,
        t.queue_m, t.pcu, t.trusted
 FROM traffic t JOIN incident i ON i.device_id = t.device_id AND i.camera = t.camera
-WHERE i.id = %s AND t.at BETWEEN %s AND %s ORDER BY t.at, t.zone, t.class, t.direction"""
+WHERE i.id = %(incident)s AND t.at BETWEEN %(begin)s AND %(end)s ORDER BY t.at, t.zone, t.class, t.direction""")
 
 _HEALTH: Final = """
 SELECT h.condition, h.state, h.since, h.until, h.why FROM camera_health h
@@ -69,12 +75,12 @@ def health_of(conn: psycopg.Connection[Any], incident: str, begin: datetime, end
 
 def readings_of(conn: psycopg.Connection[Any], incident: str, begin: datetime, end: datetime) -> "Table":
     """What the incident's device measured in that time: at, series, value, unit, quality."""
-    return _table(conn, _READINGS, [incident, begin, end])
+    return _table(conn, _READINGS, {"incident": incident, "begin": begin, "end": end})
 
 
 def traffic_of(conn: psycopg.Connection[Any], incident: str, begin: datetime, end: datetime) -> "Table":
     """What its camera counted in that time, by minute, zone, class and direction."""
-    return _table(conn, _TRAFFIC, [incident, begin, end])
+    return _table(conn, _TRAFFIC, {"incident": incident, "begin": begin, "end": end})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,6 @@ class Table:
         yield from self.rows
 
 
-def _table(conn: psycopg.Connection[Any], query: str, values: Sequence[Any]) -> Table:
-    cursor = conn.execute(query, values)
+def _table(conn: psycopg.Connection[Any], query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> Table:
+    cursor = conn.execute(query, values, prepare=False)
     return Table([column.name for column in cursor.description or ()], cursor.fetchall())

@@ -19,6 +19,7 @@ from storage.city import city_value, time_zone
 from storage.late import BIG_DRAIN, late_backlog
 from storage.level import DAY
 from storage.quality_words import in_english
+from storage.reading_tables import of_both
 
 THRESHOLDS: Final[dict[str, float]] = {
     "correct": 0.95, "complete": 0.9, "clean": 0.99, "calibrated": 0.0, "alive_s": 600.0, "shared_days": 2.0,
@@ -28,14 +29,14 @@ THRESHOLDS: Final[dict[str, float]] = {
 # Bits of reading.quality: 1 out of range, 16 rate of change, 32 stuck make a value wrong; 64 duplicate time and 128
 # another unit make it unclean, and so does a time that its series has already, flagged or not. Values are due from when
 # their series was first seen; on days before that, which somebody loaded later, all day long where the device has any.
-MEASURE: Final = """
+MEASURE: Final = sql.SQL("""
     WITH line AS (
         SELECT series_id, count(*) AS n, count(*) FILTER (WHERE quality & 49 = 0) AS correct,
                least(count(*) FILTER (WHERE quality & 192 = 0),
                      count(DISTINCT at) FILTER (WHERE quality & 128 = 0)) AS clean,
                max(at) AS latest,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM received - at)::float8) AS delay_s
-        FROM any_reading WHERE at >= %(lo)s AND at < %(hi)s GROUP BY 1
+        FROM ({both}) r GROUP BY 1
     ), value AS (
         SELECT s.device_id, sum(l.n)::bigint AS n, sum(l.correct)::bigint AS correct,
                coalesce(sum(l.clean) FILTER (WHERE s.declared), 0)::bigint AS clean, max(l.latest) AS latest,
@@ -96,7 +97,9 @@ MEASURE: Final = """
     LEFT JOIN eye e ON e.device_id = d.id LEFT JOIN pace ON pace.device_id = d.id
     LEFT JOIN bad b ON b.device = d.name LEFT JOIN lost l ON l.device = d.name
     WHERE d.first_seen < %(hi)s OR v.n > 0 OR c.n > 0
-"""
+""").format(
+    both=of_both("SELECT at, received, value, series_id, quality FROM {table} WHERE at >= %(lo)s AND at < %(hi)s")
+)
 PERIODS: Final = 1.5  # of its quickest series, for which a device may be silent where that is longer than `alive_s`
 KEPT: Final = (
     "correct", "complete", "clean", "calibrated", "alive_s", "alive_limit_s", "delay_s", "n", "missing", "explained",

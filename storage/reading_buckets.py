@@ -10,34 +10,27 @@ from typing import Final
 from psycopg import sql
 
 from storage.level import Level
+from storage.reading_tables import of_both
 
 # Written as inequalities, which the planner takes for nearly always true: told otherwise it expects a few groups
 # and looks the series of each up by index. NaN is greater than any number.
 USABLE: Final = sql.SQL("r.quality & 2 <> 2 AND least(abs(r.value), 1e100) <> 1e100")
 
-# Both tables by name: through the view `any_reading`, TimescaleDB plans and locks every chunk there is.
-RANGE: Final = sql.SQL("""
+RANGE: Final = """
     SELECT {start} AS bucket, r.series_id, r.value, r.quality
-    FROM reading r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}
-    UNION ALL
-    SELECT {start}, r.series_id, r.value, r.quality
-    FROM foreign_reading r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}""")
+    FROM {table} r WHERE r.at >= %(lo)s AND r.at < %(hi)s AND {usable}"""
 
 # OFFSET 0 keeps the planner from turning one index lookup a bucket into a scan of the chunk.
 LATE: Final = sql.SQL("""
     SELECT due.bucket, r.series_id, r.value, r.quality
     FROM (SELECT DISTINCT w.id, {start} AS bucket FROM late_work w
           WHERE w.source = 'reading' AND w.bucket >= %(lo)s AND w.bucket < %(hi)s) due
-    CROSS JOIN LATERAL (
-        SELECT r.series_id, r.value, r.quality FROM reading r
-        WHERE r.series_id = due.id AND r.at >= due.bucket AND r.at < {end} AND r.at >= %(from)s AND r.at < %(until)s
-              AND {usable}
-        UNION ALL
-        SELECT r.series_id, r.value, r.quality FROM foreign_reading r
-        WHERE r.series_id = due.id AND r.at >= due.bucket AND r.at < {end} AND r.at >= %(from)s AND r.at < %(until)s
-              AND {usable}
-        OFFSET 0) r
+    CROSS JOIN LATERAL ({both} OFFSET 0) r
     WHERE due.bucket < %(computed_until)s""")
+LATE_OF_ONE: Final = """
+    SELECT r.series_id, r.value, r.quality FROM {table} r
+    WHERE r.series_id = due.id AND r.at >= due.bucket AND r.at < {end} AND r.at >= %(from)s AND r.at < %(until)s
+          AND {usable}"""
 
 AGGREGATE: Final = sql.SQL("""
     WITH fresh AS (
@@ -80,7 +73,8 @@ def range_statement(level: Level, *, fresh: bool = False) -> sql.Composed:
 
     `fresh`: none of them can be there yet; faster, and a UniqueViolation where one is.
     """
-    return _statement(level, RANGE.format(start=level.start_sql(sql.SQL("r.at")), usable=USABLE), fresh=fresh)
+    rows = of_both(RANGE, start=level.start_sql(sql.SQL("r.at")), usable=USABLE)
+    return _statement(level, rows, fresh=fresh)
 
 
 def late_statement(level: Level) -> sql.Composed:
@@ -88,9 +82,8 @@ def late_statement(level: Level) -> sql.Composed:
 
     Parameters: lo, hi, computed_until, zone, and from, until: what these buckets span, so that few chunks are opened.
     """
-    rows = LATE.format(
-        start=level.start_sql(sql.SQL("w.bucket")), end=level.end_sql(sql.SQL("due.bucket")), usable=USABLE
-    )
+    both = of_both(LATE_OF_ONE, end=level.end_sql(sql.SQL("due.bucket")), usable=USABLE)
+    rows = LATE.format(start=level.start_sql(sql.SQL("w.bucket")), both=both)
     return _statement(level, rows, fresh=False)
 
 

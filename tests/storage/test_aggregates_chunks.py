@@ -19,7 +19,15 @@ LOCKED = f"""
 
 @pytest.fixture
 def long(db: psycopg.Connection) -> psycopg.Connection:
-    """Forty days, aggregated, of one series of an agent and one of another device: two tables of forty chunks."""
+    """Forty days, aggregated."""
+    live_forty_days(db)
+    for level in LEVELS.values():
+        aggregate(db, level, now=BEGIN + timedelta(days=DAYS + 1))
+    return db
+
+
+def live_forty_days(db: psycopg.Connection) -> None:
+    """One series of an agent and one of another device: two tables of forty chunks."""
     db.execute("INSERT INTO device (name) VALUES ('a')")
     db.execute("INSERT INTO series (device_id, name) VALUES (1, 'ours'), (1, 'foreign')")
     for table, series in (("reading", 1), ("foreign_reading", 2)):
@@ -28,9 +36,6 @@ def long(db: psycopg.Connection) -> psycopg.Connection:
             " SELECT at, at, 1, %s FROM generate_series(%s, %s, interval '6 hours') at".encode(),
             (series, BEGIN, BEGIN + timedelta(days=DAYS, seconds=-1)),
         )
-    for level in LEVELS.values():
-        aggregate(db, level, now=BEGIN + timedelta(days=DAYS + 1))
-    return db
 
 
 def locked(conn: psycopg.Connection) -> int:
