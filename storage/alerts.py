@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, get_args
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
+from storage.evidence import evidence_span
+
 Status = Literal["new", "acknowledged", "resolved", "false_alarm"]
 Action = Literal["acknowledge", "assign", "resolve", "false_alarm", "reopen", "note"]
 STATUSES: Final = get_args(Status)
@@ -110,7 +112,7 @@ LEFT JOIN LATERAL (
 ) c ON true
 LEFT JOIN LATERAL (
     SELECT at, sha256 FROM evidence
-    WHERE incident_id = i.id AND role = 'still'
+    WHERE incident_id = i.id AND role = 'still' AND evidence.received BETWEEN %(from)s AND %(until)s
       AND evidence.received BETWEEN i.received - interval '1 hour' AND i.received + interval '1 day'
     ORDER BY at DESC LIMIT 1
 ) e ON true
@@ -137,7 +139,7 @@ LEFT JOIN LATERAL (
 ) k ON true
 """)
 
-_BY_ID = _COLUMNS + sql.SQL("WHERE i.id = ANY(%s) ORDER BY i.received DESC, i.id DESC")
+_BY_ID = _COLUMNS + sql.SQL("WHERE i.id = ANY(%(ids)s) ORDER BY i.received DESC, i.id DESC")
 
 # First which alerts, by what is cheap to know; then, of those only, their pictures and histories.
 _WHICH = sql.SQL("""
@@ -180,10 +182,9 @@ SELECT count(*) {which} WHERE i.received > now() - interval '7 days' AND coalesc
 """).format(which=_WHICH)
 
 _STILL = """
-SELECT e.media_type, e.sha256, e.data FROM evidence e JOIN incident i ON i.id = e.incident_id
-WHERE e.incident_id = %s AND e.role = 'still'
-  AND e.received BETWEEN i.received - interval '1 hour' AND i.received + interval '1 day'
-ORDER BY e.at DESC LIMIT 1
+SELECT media_type, sha256, data FROM evidence
+WHERE incident_id = %(incident)s AND role = 'still' AND received BETWEEN %(from)s AND %(until)s
+ORDER BY at DESC LIMIT 1
 """
 
 _ACT = """
@@ -195,7 +196,7 @@ VALUES (%(incident)s, clock_timestamp(), %(who)s, %(action)s, %(note)s, %(assign
 def alerts_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Alert]:
     """Return the alerts that exist of `ids`, newest first."""
     with conn.cursor(row_factory=class_row(Alert)) as cursor:
-        return cursor.execute(_BY_ID, (list(ids),)).fetchall()
+        return cursor.execute(_BY_ID, {"ids": list(ids), **evidence_span(conn, ids)}, prepare=False).fetchall()
 
 
 def one_alert(conn: Connection[Any], incident: str) -> Alert:
@@ -231,7 +232,8 @@ def count_waiting(conn: Connection[Any]) -> int:
 def still(conn: Connection[Any], incident: str) -> Still | None:
     """Return the newest picture of the incident, or None while it has none."""
     with conn.cursor(row_factory=class_row(Still)) as cursor:
-        return cursor.execute(_STILL, (incident,)).fetchone()
+        values = {"incident": incident, **evidence_span(conn, [incident])}
+        return cursor.execute(_STILL, values, prepare=False).fetchone()
 
 
 def act(

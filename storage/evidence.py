@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import psycopg
 
@@ -15,6 +15,8 @@ COPY: Final = (
 )
 TYPES: Final = ["timestamptz", "timestamptz", "int4", "text", "text", "text", "text", "bytea", "bytea"]
 KNOWN: Final = "SELECT FROM evidence WHERE incident_id = %s AND role = %s AND sha256 = %s LIMIT 1"
+SPAN: Final = """
+    SELECT min(received) - interval '1 hour', max(received) + interval '1 day' FROM incident WHERE id = ANY(%s)"""
 
 
 class ReceivedEvidence(NamedTuple):
@@ -43,3 +45,13 @@ def is_known(conn: psycopg.Connection, evidence: Evidence) -> bool:
     """Whether a piece that came without a number is stored already."""
     digest = hashlib.sha256(evidence.data).digest()
     return conn.execute(KNOWN, [evidence.incident, evidence.role, digest]).fetchone() is not None
+
+
+def evidence_span(conn: psycopg.Connection[Any], incidents: Sequence[str]) -> dict[str, datetime | None]:
+    """When the evidence of `incidents` was received: from, until; None where there are none of them.
+
+    As a statement's parameters, which is then executed with `prepare=False`: TimescaleDB opens the chunks between
+    these, and every chunk that there is where the span stands only in the rows that the statement joins.
+    """
+    since, until = conn.execute(SPAN, [list(incidents)]).fetchall()[0]
+    return {"from": since, "until": until}

@@ -9,14 +9,15 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from storage.evidence import evidence_span
 from storage.reading_tables import of_both
 
 AROUND: Final = timedelta(minutes=15)  # before it began, and after it ended
 
 _EVIDENCE: Final = """
-SELECT e.role, e.media_type, e.at, e.received, e.sha256, e.data FROM evidence e JOIN incident i ON i.id = e.incident_id
-WHERE e.incident_id = %s AND e.received BETWEEN i.received - interval '1 hour' AND i.received + interval '1 day'
-ORDER BY e.role DESC, e.at, e.received"""
+SELECT role, media_type, at, received, sha256, data FROM evidence
+WHERE incident_id = %(incident)s AND received BETWEEN %(from)s AND %(until)s
+ORDER BY role DESC, at, received"""
 
 _CAMERA: Final = """
 SELECT d.name AS device, d.about_rev, d.about_at, d.about -> 'versions' AS versions,
@@ -58,7 +59,8 @@ class Piece:
 def evidence_of(conn: psycopg.Connection[Any], incident: str) -> list[Piece]:
     """Every still, then every clip, oldest first."""
     with conn.cursor(row_factory=class_row(Piece)) as cursor:
-        return cursor.execute(_EVIDENCE, [incident]).fetchall()
+        values = {"incident": incident, **evidence_span(conn, [incident])}
+        return cursor.execute(_EVIDENCE, values, prepare=False).fetchall()
 
 
 def camera_of(conn: psycopg.Connection[Any], incident: str) -> dict[str, Any]:

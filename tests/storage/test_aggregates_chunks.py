@@ -10,10 +10,10 @@ from storage.level import LEVELS
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 40
-CHUNKS = "SELECT format('%I.%I', chunk_schema, chunk_name)::regclass FROM timescaledb_information.chunks"
+CHUNKS = "SELECT format('%%I.%%I', chunk_schema, chunk_name)::regclass FROM timescaledb_information.chunks"
 LOCKED = f"""
     SELECT count(DISTINCT relation) FROM pg_locks
-    WHERE pid = pg_backend_pid() AND relation IN ({CHUNKS} WHERE hypertable_name IN ('reading', 'foreign_reading'))
+    WHERE pid = pg_backend_pid() AND relation IN ({CHUNKS} WHERE hypertable_name = ANY(%s))
 """
 
 
@@ -38,8 +38,9 @@ def live_forty_days(db: psycopg.Connection) -> None:
         )
 
 
-def locked(conn: psycopg.Connection) -> int:
-    row = conn.execute(LOCKED.encode()).fetchone()
+def locked(conn: psycopg.Connection, *tables: str) -> int:
+    """How many chunks this transaction has opened, of the tables of readings where no others are named."""
+    row = conn.execute(LOCKED.encode(), [list(tables or ("reading", "foreign_reading"))]).fetchone()
     assert row is not None
     return int(row[0])
 
