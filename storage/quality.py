@@ -101,6 +101,7 @@ MEASURE: Final = sql.SQL("""
     both=of_both("SELECT at, received, value, series_id, quality FROM {table} WHERE at >= %(lo)s AND at < %(hi)s")
 )
 PERIODS: Final = 1.5  # of its quickest series, for which a device may be silent where that is longer than `alive_s`
+DIGITS: Final = 9  # of a share: sums in another order, of another plan, are no other score
 KEPT: Final = (
     "correct", "complete", "clean", "calibrated", "alive_s", "alive_limit_s", "delay_s", "n", "missing", "explained",
     "well", "reasons", "why",
@@ -191,6 +192,7 @@ def judged(row: Mapping[str, Any], thresholds: Mapping[str, float]) -> dict[str,
     thresholds = {**thresholds, "alive_s": max(thresholds["alive_s"], PERIODS * (row["period_s"] or 0))}
     parts = [part for part in (row["correct_values"], row["trusted"]) if part is not None]
     words = {"correct": min(parts, default=None)} | {key: row[key] for key in ("complete", "clean", "calibrated")}
+    words = {word: None if value is None else round(value, DIGITS) for word, value in words.items()}
     below = ratios_below(words, row["alive_s"], thresholds)
     why = [_why(word, words.get(word), row, thresholds) for word in below]
     return {

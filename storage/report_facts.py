@@ -244,8 +244,21 @@ class ReportFacts(Fact, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all numbers; the same when only the time of computing differs."""
-        return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, as_of=None))).hexdigest()
+        """SHA-256 of all numbers; the same when only the time of computing differs, or the order of its sums."""
+        told = msgspec.to_builtins(msgspec.structs.replace(self, as_of=None))
+        return hashlib.sha256(msgspec.json.encode(_rounded(told))).hexdigest()
+
+
+def _rounded(told: Any) -> Any:
+    """Without the last digits of sums, which are others for another plan of the same query."""
+    match told:
+        case float():
+            return float(f"{told:.9g}")
+        case dict():
+            return {key: _rounded(value) for key, value in told.items()}
+        case list() | tuple():
+            return [_rounded(value) for value in told]
+    return told
 
 
 class UnknownWard(ValueError):

@@ -10,7 +10,7 @@ from ngatu.city_lists import load_city
 from storage.aggregates import aggregate
 from storage.late import BIG_DRAIN
 from storage.level import LEVELS
-from storage.quality import days_have_come, score_day, score_due_days
+from storage.quality import THRESHOLDS, days_have_come, judged, score_day, score_due_days
 from storage.quality_cards import DeviceDay, area_days, device_days, latest_day, scored_days
 
 DAY = date(2026, 3, 2)
@@ -293,3 +293,14 @@ def test_wards_have_their_devices_words_and_the_city_those_of_all(conn: psycopg.
     old = area_days(conn, DAY, wards_of=date(2025, 6, 30))
     assert [area.name for area in old if area.code] == ["Phường Hàng Trống"]
     assert scored_days(conn) == [(DAY, 3, 2)]
+
+
+def test_sums_in_another_order_are_no_other_score() -> None:
+    row = {
+        "device_id": 1, "period_s": 60.0, "correct_values": 1.0, "trusted": None, "clean": 1.0, "calibrated": None,
+        "alive_s": 1.0, "delay_s": 1.0, "n": 3, "missing": 0, "explained": 0,
+    }  # fmt: skip
+    one, other = 0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1
+    assert one != other
+    kept = [judged(row | {"complete": complete}, {**THRESHOLDS, "complete": 0.5}) for complete in (one, other, 0.61)]
+    assert kept[0]["complete"] == kept[1]["complete"] != kept[2]["complete"]
