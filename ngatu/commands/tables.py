@@ -17,17 +17,17 @@ def tables(
 ) -> None:
     """Bring the column tables of DOCUMENT (docs/data.md) up to date with the schema."""
     from storage.connect import connect
-    from storage.described import refreshed
+    from storage.described import functions, refreshed
     from storage.described import tables as described
 
     address = dsn or os.environ.get("NGATU_DSN")
     if not address:
         raise ChildFailed("which database? give --dsn or set NGATU_DSN")
     with connect(address, application="ngatu tables") as conn:
-        schema = described(conn)
+        schema, called = described(conn), functions(conn)
     text = document.read_text("utf-8")
     try:
-        fresh = refreshed(text, schema)
+        fresh = refreshed(text, schema, called)
     except KeyError as error:
         raise ChildFailed(f"{document}: names the table {error}, which is not in the schema") from error
     print(f"{document}: {'up to date' if fresh == text else 'out of date' if check else 'written'}")

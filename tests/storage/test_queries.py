@@ -28,6 +28,13 @@ def answer(conn: psycopg.Connection, query: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def test_what_else_the_document_asks_can_be_asked(db: psycopg.Connection) -> None:
+    queries = re.findall(r"^```sql\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(queries) > len(QUESTIONS)
+    for query in queries:
+        assert db.execute(query.encode()).fetchall() == []  # an empty city
+
+
 def test_there_are_ten_questions() -> None:
     assert len(QUESTIONS) == 10
 
