@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vision.rules.moment import Finding, Moment
-from vision.rules.stopped_vehicle import PRESENT, SEEN_S, is_allowed
+from vision.rules.stopped_vehicle import PRESENT, SEEN_S, is_allowed, may_wait
 from vision.tracking.boxes import NAMES
 
 PARKED_S: Final = 60.0  # stopping to load or let somebody off is no parking (Vienna Convention 1968, article 1k)
@@ -22,6 +22,7 @@ def find(moment: Moment) -> Iterator[Finding]:
             stand.presence < PRESENT
             or moment.at - stand.seen > SEEN_S
             or seconds < (STOPPED_S if zone.kind == "no_stopping" and stand.arrived else PARKED_S)
+            or (stand.heading is not None and may_wait(moment, stand, stand.heading))
         ):
             continue
         yield Finding(

@@ -128,7 +128,10 @@ def _deceleration(track: Track, seconds: float) -> tuple[float, float, float] | 
 
 
 def _time_to_collision(leader: Track, follower: Track) -> float | None:
-    """Seconds until the follower reaches the leader at their present speeds; None where it does not."""
+    """Seconds until the follower reaches the leader at their present speeds, or one standard error more.
+
+    None where it does not. Boxes stand where a vehicle is nearest to the camera: two that drive away show their rears.
+    """
     ours, theirs = follower.trail.last(LOOK_S), leader.trail.last(LOOK_S)
     if len(ours) < 4 or len(theirs) < 4:
         return None
@@ -138,11 +141,12 @@ def _time_to_collision(leader: Track, follower: Track) -> float | None:
         return None
     heading: Array = v / speed
     ahead, aside = along_across(_at(theirs, theirs[-1, T]) - _at(ours, ours[-1, T]), heading)
-    closing = speed - float(u @ heading)
-    gap = ahead - (LENGTH_M[leader.klass] + LENGTH_M[follower.klass]) / 2
+    closing = speed - max(float(u @ heading), 0.0)  # who brakes does not reverse
+    between = follower if leader.box[3] < follower.box[3] else leader
+    time = max(ahead - LENGTH_M[between.klass], 0.0) / closing
     if aside > LANE_M or ahead <= 0 or closing - np.hypot(e, d) < CLOSING_MPS:
         return None
-    return max(gap, 0.0) / closing
+    return time + float(np.hypot(np.hypot(leader.place_error, follower.place_error), time * np.hypot(e, d))) / closing
 
 
 def _at(rows: Array, at: float) -> Array:

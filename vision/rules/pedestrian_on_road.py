@@ -21,6 +21,7 @@ ALONG_S: Final = (
 )
 ALONG: Final = 0.8  # cosine: within 37° of the lane
 BRISK_MPS: Final = 2.5  # who was ever faster along a lane rides: people break into a run at 2 m/s (Hreljac 1995)
+SLOWEST_MPS: Final = 0.8  # hardly anybody walks along a lane slower than this (Knoblauch 1996): a queue creeps
 STRETCH_S: Final = 1.5  # a stretch of way long enough to tell how fast it was
 WHEELED: Final = 0.1  # share of its boxes' word for a two-wheeler from which on it may ride one
 STOOD_S: Final = 30.0  # who was never seen to take one must be there for so long
@@ -70,7 +71,9 @@ def _proof_s(moment: Moment, track: Track) -> float:
     along = 0.0 if lane is None else abs(float(way @ lane)) / walked
     if along <= ALONG:
         return ALONG_S if _may_ride(moment, track) else ON_ROAD_S  # riders weave aside between waiting cars
+    pace = walked * track.scale / max(float(rows[-1, T] - rows[0, T]), 1e-6)
     walks = is_steady(rows, way / walked) and track.speed < BRISK_MPS  # who sets off just now may be a rider
+    walks = walks and pace > SLOWEST_MPS * track.shrink
     return ALONG_S if walks and not _may_ride(moment, track) else STOOD_S
 
 
@@ -91,8 +94,10 @@ def _may_ride(moment: Moment, track: Track) -> bool:
     wheels = sum(track.votes.get(klass, 0.0) for klass in TWO_WHEELERS)
     if wheels > WHEELED * sum(track.votes.values()):
         return True
-    slow = (other for other in moment.tracks if not other.is_person and other.speed < RUNNING_MPS)
-    return sum(float(np.hypot(*(other.place - track.place))) * track.scale < AHEAD_M for other in slow) >= CROWD
+    seen = {other.number for other in moment.tracks}
+    slow = [other.place for other in moment.tracks if not other.is_person and other.speed < RUNNING_MPS]
+    slow += [stand.place for stand in moment.stands if stand.owner not in seen]
+    return sum(float(np.hypot(*(place - track.place))) * track.scale < AHEAD_M for place in slow) >= CROWD
 
 
 def _has_ridden(moment: Moment, track: Track) -> bool:

@@ -7,9 +7,12 @@ import numpy as np
 from vision.road.ground import Array
 from vision.road.scene import Scene, Zone
 from vision.road.zones import along_across
+from vision.tracking.boxes import cover
 from vision.tracking.stand import STANDING_MPS, Stand
+from vision.tracking.standing import HIDDEN
 from vision.tracking.trail import Track
 
+CAR_M: Final = 1.5  # as high as most cars are, and seen from behind hardly wider
 AHEAD_M: Final = 15.0  # two car lengths and a gap: so far ahead a queue goes on
 LANE_M: Final = (
     2.0  # sideways distance within which vehicles share a lane: lanes are 2.75 to 3.5 m wide (TCVN 104:2007)
@@ -98,11 +101,16 @@ def _reach(stand: Stand, line: Zone, heading: Array) -> float:
 
 
 def sees_ahead(scene: Scene, place: Array, box: Array, heading: Array) -> bool:
-    """Whether a vehicle standing AHEAD_M before this one would be seen: in the picture, not behind it."""
+    """Whether a car standing AHEAD_M before this one would be seen: in the picture, and not for its most part hidden.
+
+    A whole queue may stand unseen before a bus that drives away.
+    """
     if scene.ground is None:
         return True
-    (u, v) = scene.ground.to_image((place + AHEAD_M * heading)[None])[0]
-    x1, y1, x2, y2 = box
-    inside = 0 <= u <= scene.width and 0 <= v <= scene.height
-    clear = abs(v - y2) > 0.5 * (y2 - y1) or abs(u - (x1 + x2) / 2) > x2 - x1
-    return bool(inside and clear)
+    pixel = scene.ground.to_image((place + AHEAD_M * heading)[None])
+    u, v = pixel[0]
+    if not (0 <= u <= scene.width and 0 <= v <= scene.height):
+        return False
+    high = CAR_M / float(np.hypot(*scene.ground.jacobian(pixel)[0, :, 0]))
+    car = np.array([[u - high / 2, v - high, u + high / 2, v]])
+    return bool(v > box[3] or cover(car, box[None])[0, 0] <= HIDDEN)

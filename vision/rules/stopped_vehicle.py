@@ -68,21 +68,25 @@ def _has_reason(moment: Moment, stand: Stand, heading: Array | None) -> bool:
     seconds = stand.stood
     if seconds < STOPPED_S:
         return False
-    passes, came = len(stand.passed), stand.arrived and heading is not None
+    came = stand.arrived and heading is not None
     if not came and (not stand.is_sure or seconds < _proof_s(moment, stand)):
         return False
-    if heading is not None and not sees_ahead(moment.scene, stand.place, stand.box, heading):
-        return passes > PASSES and not is_crowded(stand, moment.stands)
-    return not came or _outlasts(moment, stand, heading, seconds)
+    return heading is None or (not may_wait(moment, stand, heading) and (not came or _is_passed(stand)))
 
 
-def _outlasts(moment: Moment, stand: Stand, heading: Array | None, seconds: float) -> bool:
-    """Whether no red light explains that it stands for so long, with so many driving past."""
-    assert heading is not None
-    passes = len(stand.passed)
+def may_wait(moment: Moment, stand: Stand, heading: Array) -> bool:
+    """Whether it may wait for a light, or behind a queue that the camera cannot see."""
     if waits_at_line(stand, moment.scene.of_kind("stop_line"), heading):
-        return seconds >= CYCLE_S
-    return passes >= PASSES or (passes == 1 and seconds >= ONE_PASS_S) or seconds >= UNPASSED_S
+        return stand.stood < CYCLE_S
+    if sees_ahead(moment.scene, stand.place, stand.box, heading):
+        return False
+    return len(stand.passed) <= PASSES or is_crowded(stand, moment.stands)
+
+
+def _is_passed(stand: Stand) -> bool:
+    """Whether so many drove past it that no red light explains for how long it stands."""
+    passes = len(stand.passed)
+    return passes >= PASSES or (passes == 1 and stand.stood >= ONE_PASS_S) or stand.stood >= UNPASSED_S
 
 
 def _proof_s(moment: Moment, stand: Stand) -> float:

@@ -20,6 +20,7 @@ HEIGHT_M: Final = {PERSON: 1.65, BICYCLE: 1.6, CAR: 1.5, MOTORCYCLE: 1.6, BUS: 3
 LENGTH_M: Final = {PERSON: 0.5, BICYCLE: 1.8, CAR: 4.3, MOTORCYCLE: 1.9, BUS: 11.0, TRUCK: 7.0}
 LEAST_SCORE: Final = 0.1  # ByteTrack (Zhang 2022) looks at boxes down to here, to keep tracks alive
 SAME_OBJECT: Final = 0.75  # two boxes that overlap more than this, of whatever class, are one object seen twice
+PART: Final = 0.9  # a person's box that lies in another's for so much is a part of that one
 RIDING: Final = 0.5  # a person at least half inside a two-wheeler's box (or the other way round) rides it
 
 
@@ -59,6 +60,7 @@ def admit(boxes: Array, ignored: tuple[Array, ...] = ()) -> Array:
     kept = kept[np.argsort(-kept[:, 4], kind="stable")]
     kept = kept[~_riders(kept)]
     kept = kept[~_doubles(kept)]
+    kept = kept[~_parts(kept)]
     for polygon in ignored:
         kept = kept[~inside(feet(kept), polygon)]
     return kept
@@ -83,6 +85,14 @@ def _doubles(boxes: Array) -> Flags:
         if not dropped[i]:
             dropped |= shared[i]
     return dropped
+
+
+def _parts(boxes: Array) -> Flags:
+    person = np.asarray(boxes[:, 5] == PERSON)
+    if not person.any():
+        return person
+    within = cover(boxes, boxes[person]) >= PART
+    return np.asarray(person & (np.count_nonzero(within, axis=1) > 1))  # in itself, and in another
 
 
 def _is_one_of(boxes: Array, kinds: NDArray[np.int_]) -> Flags:

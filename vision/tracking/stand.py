@@ -29,10 +29,11 @@ class Stand:
         free_since: when it was last held by others that stand before or beside it.
         jammed: when others last stood around it.
         box: where in the picture.
-        heading: (2,) unit vector of its approach, of its lane where it was never seen to move, None where it has none.
+        heading: (2,) unit vector of its lane; of its approach where it has none or places are no metres; else None.
         on_road: whether it stands in a road zone or straight beyond one, and not beside it.
         lane: (2,) direction of the lane that it stands in, None where it stands in none.
         brake_mps, brake_error: how fast it still was a second before it stood, and the standard error of that.
+        missed: seconds for which nothing hid it and it was not seen, since it was seen last.
         presence: share of the last seconds in which it was seen, those not counted in which something hid it.
         vacated: when its number drove off; None while it stands, long ago where it crept off by itself.
         passed: numbers of tracks that drove past it, the same way, since it stands.
@@ -44,6 +45,7 @@ class Stand:
         self.number = track.number
         self.seen = at
         self.supported = 0
+        self.missed = 0.0
         self.owner: int | None = track.number
         self.vacated: float | None = None
         self.tracks = [track.number]
@@ -96,13 +98,23 @@ class Stand:
         metres = max(self.rest.off_m, HALTED_M * self.shrink)
         return BRAKING_MPS2 * (1 + math.sqrt(2 * metres / BRAKING_MPS2))
 
+    def face_lane(self) -> None:
+        """Take its lane's direction for its heading: it came aslant, or its number from an oncoming vehicle.
+
+        In a picture without metres a lane's direction is not the same everywhere.
+        """
+        if self.lane is None:
+            return
+        if self.heading is None or self.shrink == 1.0 or float(self.heading @ self.lane) < 0:
+            self.heading = self.lane
+
     def distance(self, place: Array) -> float:
         """Metres from here to a place on the plane."""
         return float(np.hypot(*(place - self.place))) * self.scale
 
     def support(self, at: float, box: Array, track: Track | None) -> None:
         """A box was seen here."""
-        self.seen = at
+        self.seen, self.missed = at, 0.0
         self.supported += 1
         self.score += 0.05 * (float(box[4]) - self.score)
         self.votes[int(box[5])] = self.votes.get(int(box[5]), 0.0) + float(box[4])

@@ -22,9 +22,10 @@ UNKNOWN_MPS: Final = 4.0  # a speed that is less sure than this, a standard devi
 PRESENCE: Final = 0.03  # weight of one frame: at 10 a second about three seconds count
 STILL_THERE: Final = 0.7  # where a new number begins in a box that overlaps the old one this much,
 VACATED_S: Final = 3.0  # so soon after the old number drove off, a vehicle passing in front had taken that along
+TAKEN_S: Final = 10.0  # numbers are not remembered for longer than this
 FAR_M: Final = 150.0  # beyond this cameras over city streets see no vehicles
 HIDDEN: Final = 0.5  # covered by other boxes by so much, it can't be seen
-GONE_S: Final = 5.0  # unseen and not hidden for so long: gone. Detectors miss small vehicles for seconds at a time
+GONE_S: Final = 5.0  # not hidden for so long in all, and not seen: gone. Detectors miss small vehicles for seconds
 HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A red light's queue hides what is behind it
 
 
@@ -38,16 +39,20 @@ class Standing:
         self._checked: dict[int, float] = {}
         self._stood: dict[int, float] = {}
         self._certainty = Certainty()
+        self._at = math.inf
+        self._taken: dict[int, float] = {}  # by number: until when its way was another's
 
     def step(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> tuple[Stand, ...]:
         """Take a frame in: all boxes (n, 6), and the tracks seen in it. The stands that hold now, oldest first."""
         vehicles = tuple(track for track in tracks if not track.is_person)
-        self._support(at, boxes, vehicles)
+        elapsed, self._at = max(at - self._at, 0.0), at
+        self._support(at, elapsed, boxes, vehicles)
+        self._disown(at, vehicles)
         self._leave(at, vehicles)
         self._stood |= {number: at for stand in self.stands for number in stand.tracks}
         for stand in self.stands:
             count_passing(stand, vehicles, set(self._stood))
-        self.stands = [stand for stand in self.stands if not self._is_lost(at, stand, boxes)]
+        self.stands = [stand for stand in self.stands if not _is_lost(at, stand)]
         for track in vehicles:
             if at - self._checked.get(track.number, -1.0) >= LOOK_EVERY_S - 1e-6:
                 self._checked[track.number] = at
@@ -64,12 +69,13 @@ class Standing:
         """Where the track stands."""
         return next((stand for stand in self.stands if stand.owner == track.number), None)
 
-    def _support(self, at: float, boxes: Array, tracks: tuple[Track, ...]) -> None:
+    def _support(self, at: float, elapsed: float, boxes: Array, tracks: tuple[Track, ...]) -> None:
         if not self.stands:
             return
         if not len(boxes):
             for stand in self.stands:
                 stand.presence -= PRESENCE * stand.presence
+                stand.missed += elapsed
             return
         by_box = {tuple(track.box): track for track in tracks}
         places = np.array([stand.box for stand in self.stands])
@@ -80,11 +86,28 @@ class Standing:
             best = int(row.argmax())
             seen = bool(row[best] >= SAME_PLACE)
             if stand.vacated is not None:
-                seen = bool(row[best] >= STILL_THERE) and stand.goes_on(by_box.get(tuple(boxes[best, :4])))
+                seen = bool(row[best] >= STILL_THERE) and self._goes_on(stand, by_box.get(tuple(boxes[best, :4])))
             if seen:
                 stand.support(at, boxes[best], by_box.get(tuple(boxes[best, :4])))
+            elif not hidden:
+                stand.missed += elapsed
             if seen or not hidden:
                 stand.presence += PRESENCE * (seen - stand.presence)
+
+    def _goes_on(self, stand: Stand, track: Track | None) -> bool:
+        """Whether it stands on under a new number; its old one's way so far was not that of who goes along with it."""
+        number, since = stand.owner, stand.vacated
+        if not stand.goes_on(track):
+            return False
+        if number is not None and since is not None:
+            self._taken[number] = since
+        return True
+
+    def _disown(self, at: float, tracks: tuple[Track, ...]) -> None:
+        for track in tracks:
+            if track.number in self._taken:
+                track.begin_anew(self._taken.pop(track.number))
+        self._taken = {number: since for number, since in self._taken.items() if at - since < TAKEN_S}
 
     def _leave(self, at: float, tracks: tuple[Track, ...]) -> None:
         owners = {stand.owner: stand for stand in self.stands}
@@ -92,15 +115,6 @@ class Standing:
             stand = owners.get(track.number)
             if stand and stand.vacated is None and stand.has_left(at, track):
                 stand.vacated = at if track.speed > PASSING_MPS * track.shrink else -math.inf
-
-    def _is_lost(self, at: float, stand: Stand, boxes: Array) -> bool:
-        if stand.vacated is not None:
-            return at - stand.vacated > VACATED_S
-        unseen = at - stand.seen
-        if unseen <= GONE_S:
-            return False
-        hidden = len(boxes) > 0 and float(cover(stand.box[None], boxes).sum()) > HIDDEN
-        return not hidden or unseen > HIDDEN_S
 
     def _look(self, at: float, track: Track) -> None:
         if track.speed - 2 * track.speed_sigma > PASSING_MPS * track.shrink:
@@ -120,8 +134,7 @@ class Standing:
             ]
             stand.on_road = bool(here)
             stand.lane = next((zone.direction for zone in here if zone.direction is not None), None)
-            if stand.lane is not None and (stand.heading is None or stand.heading @ stand.lane < 0):
-                stand.heading = stand.lane  # its number came from an oncoming vehicle
+            stand.face_lane()
             self.stands.append(stand)
 
 
@@ -130,6 +143,12 @@ def _far_along(zone: Zone) -> Array:
     if zone.reach is None or zone.direction is None:
         return zone.judged
     return convex_hull(np.vstack((zone.reach + FAR_M * zone.direction, zone.reach - FAR_M * zone.direction)))
+
+
+def _is_lost(at: float, stand: Stand) -> bool:
+    if stand.vacated is not None:
+        return at - stand.vacated > VACATED_S
+    return stand.missed > GONE_S or at - stand.seen > HIDDEN_S
 
 
 def _drives(track: Track | None) -> bool:

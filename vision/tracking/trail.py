@@ -37,6 +37,10 @@ class Trail:
         while self._rows[self._first, T] < row[T] - REMEMBERED_S:
             self._first += 1
 
+    def forget(self, until: float) -> None:
+        """Drop the rows before that time, but the newest."""
+        self._first = min(self._first + int(np.searchsorted(self.rows[:, T], until)), self._end - 1)
+
     @property
     def rows(self) -> Array:
         """(n, COLUMNS), a view."""
@@ -140,6 +144,11 @@ class Track:
     def glimpse(self, at: float, box: Array) -> None:
         """Take a box in that the picture's edge cuts: it is still there, but who knows where on the road."""
         self.box, self.seen = box[:4], at
+
+    def begin_anew(self, at: float) -> None:
+        """Take what came before that time for another object's."""
+        self.trail.forget(at)
+        self.since = max(self.since, at)
 
     def rescale(self, box: Array) -> None:
         """Learn the scale from a box, slowly: heights flicker."""
