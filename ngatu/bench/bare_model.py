@@ -15,7 +15,7 @@ def open_bare(path: Path, runtime: str, canvas: Image, threads: int) -> Iterator
     Args:
         path: the model.
         runtime: openvino or onnxruntime.
-        canvas: (h, w, 3) uint8 of the network's input size.
+        canvas: (h, w, 3) uint8 of the size that it was exported for.
         threads: of the processor.
     """
     blob = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)

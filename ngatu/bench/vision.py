@@ -1,4 +1,8 @@
-"""How much of a bare model's rate the whole camera line keeps, and what each stage and camera costs."""
+"""How much of a bare model's rate the whole camera line keeps, and what each stage and camera costs.
+
+Two rates stand for the model. `fps_model` is the file as it was exported, at the size that it was exported for. The
+line runs less than that: no grey bars, no last layers where it knows them. `fps_network` is what it does run, alone.
+"""
 
 import os
 import subprocess
@@ -11,8 +15,8 @@ from threading import Event
 
 from ngatu.bench.bare_model import open_bare
 from ngatu.bench.camera import Loop, gate_proof, growth, memory, quiet_share
-from vision.detection.detect import NetworkDetector
-from vision.frames.letterbox import Image
+from vision.detection.detect import NetworkDetector, open_detector
+from vision.frames.letterbox import Image, letterbox
 from vision.frames.source import open_source
 from vision.frames.video import read_video
 from vision.live.loop import LiveCamera, replay
@@ -49,10 +53,12 @@ class Figures:
     runtime: str
     threads: int
     fps: float
-    fps_model: float  # one picture at a time on all threads
+    fps_model: float  # the file as exported, at its own size, one picture at a time on all threads
     ratio_to_model: float
-    ratio_to_streams: float  # to the bare model with as many pictures at once as threads, its best rate
-    ms_beside_network: float  # of the processor, a frame: what the line costs more than the network alone
+    fps_network: float  # what the line runs of it, alone, likewise
+    ratio_to_network: float
+    ratio_to_streams: float  # to that, with as many pictures at once as threads, its best rate
+    ms_beside_network: float  # of the processor, a frame: what the line costs more than that network alone
     fps_ultralytics: float | None
     ratio_to_ultralytics: float | None
     ms_by_stage: dict[str, float]
@@ -99,14 +105,19 @@ def measure(
     first = next(read_video(str(video)))
     scene = scene or whole_picture(*first.size)
     canvas, _ = detector.prepare(first.image)
-    bare = open_bare(Path(detector.info.file), detector.info.runtime, canvas, threads)
-    ratios, streams, beside, ours, bares = [], [], [], [], []
+    whole, _ = letterbox(first.image, detector.info.size or canvas.shape[1::-1])
+    bare = open_bare(Path(detector.info.file), detector.info.runtime, whole, threads)
+    alone = open_detector(detector.info.file, threads=threads, at_once=1, runtime=detector.info.runtime)
+    assert isinstance(alone, NetworkDetector)
+    ratios, own_ratios, streams, beside, ours, bares, owns = [], [], [], [], [], [], []
     _pipeline(detector, scene, video, 20)
     for _ in range(ROUNDS):
         bares.append(rate(lambda: _bare(bare, frames)))
         line, line_ms = _pace(lambda: _pipeline(detector, scene, video, frames))
         ours.append(line)
         bares.append(rate(lambda: _bare(bare, frames)))
+        owns.append(rate(lambda: _one_by_one(alone, canvas, frames)))
+        own_ratios.append(line / owns[-1])
         network, network_ms = _pace(lambda: _at_once(detector, canvas, frames))
         ratios.append(2 * line / (bares[-1] + bares[-2]))
         streams.append(line / network)
@@ -122,6 +133,8 @@ def measure(
         fps=fps,
         fps_model=median(bares),
         ratio_to_model=median(ratios),
+        fps_network=median(owns),
+        ratio_to_network=median(own_ratios),
         fps_ultralytics=theirs,
         ratio_to_ultralytics=fps / theirs if theirs else None,
         ms_by_stage=stages.ms(),
@@ -168,10 +181,17 @@ def _bare(infer: Iterator[None], frames: int) -> int:
     return frames
 
 
+def _one_by_one(detector: NetworkDetector, canvas: Image, frames: int) -> int:
+    """The network alone on a prepared picture, on one of its lanes."""
+    for _ in range(frames):
+        detector.infer(canvas)
+    return frames
+
+
 def _at_once(detector: NetworkDetector, canvas: Image, frames: int) -> int:
     """The network alone on a prepared picture, on all of its lanes."""
     with ThreadPoolExecutor(detector.info.lanes) as pool:
-        for _ in pool.map(lambda _: detector.infer(canvas).shape, range(frames)):
+        for _ in pool.map(lambda _: len(detector.infer(canvas)), range(frames)):
             pass
     return frames
 

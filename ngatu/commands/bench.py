@@ -177,7 +177,12 @@ def vision(
     frames: Annotated[int, typer.Option(min=20, help="a round; there are five")] = 150,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Compare the whole camera line with its bare model, and with ultralytics' `track` where that is installed."""
+    """Compare the whole camera line with its bare model, and with ultralytics' `track` where that is installed.
+
+    ratio_to_model is the line against the model's file as it was exported, at the size that it was exported for.
+    ratio_to_network is the line against what it runs itself of that file: without grey bars and, where the line
+    knows them, without the last layers, which it decodes itself.
+    """
     import os
     from dataclasses import asdict
 

@@ -144,5 +144,7 @@ def test_the_bench_measures_what_it_says(tiny: ModelFile, tmp_path: Path, monkey
     assert 0 < figures.quiet_share < 1
     assert figures.gate_lost <= 0.05
     assert figures.gate_alerts_differ == 0
+    assert 0.2 < figures.ratio_to_network < 2
+    assert figures.fps / figures.fps_network == pytest.approx(figures.ratio_to_network, rel=0.5)
     assert 0.2 < figures.ratio_to_streams < 2
     assert 0 < figures.ms_beside_network < 2 * sum(figures.ms_by_stage.values())

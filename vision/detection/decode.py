@@ -56,14 +56,15 @@ def candidates(raw: NDArray[np.float32], layout: Layout, min_score: float) -> Bo
         centres, scores = rows[:, :4], rows[:, 5:] * rows[:, 4:5]
         best = scores.max(axis=1)
         keep = best >= min_score
-        return _corners(centres[keep], best[keep], scores[keep].argmax(axis=1))
+        return corners(centres[keep], best[keep], scores[keep].argmax(axis=1))
     best = raw[4:].max(axis=0)
     keep = np.flatnonzero(best >= min_score)
     columns = raw[:, keep]
-    return _corners(columns[:4].T, best[keep], columns[4:].argmax(axis=0))
+    return corners(columns[:4].T, best[keep], columns[4:].argmax(axis=0))
 
 
-def _corners(centres: Boxes, scores: NDArray[np.float32], classes: NDArray[np.intp]) -> Boxes:
+def corners(centres: Boxes, scores: NDArray[np.float32], classes: NDArray[np.intp]) -> Boxes:
+    """(n, 6) out of (n, 4) cx cy w h, (n,) scores and (n,) classes."""
     boxes, half = np.empty((len(scores), 6), np.float32), centres[:, 2:] / 2
     boxes[:, :2], boxes[:, 2:4] = centres[:, :2] - half, centres[:, :2] + half
     boxes[:, 4], boxes[:, 5] = scores, classes

@@ -12,17 +12,16 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.detection import coco
-from vision.detection.decode import Layout, candidates, groups_of, layout_of, suppress
-from vision.detection.runtimes import Lane, Network, Runtime, class_names, installed, open_onnxruntime, open_openvino
+from vision.detection.decode import groups_of, suppress
+from vision.detection.openvino_runtime import open_openvino
+from vision.detection.runtimes import STRIDE, Lane, Network, Outputs, Runtime, Size, installed, open_onnxruntime
 from vision.errors import ModelError
-from vision.frames.letterbox import Boxes, Fit, Image, draw, letterbox, snug
+from vision.frames.letterbox import Boxes, Fit, Image, draw, letterbox, snug, trimmed
 
 log = logging.getLogger(__name__)
 
 MIN_SCORE: Final = 0.1  # the line decides what to trust: a tracker's second look needs the weak boxes too
-LONGEST: Final = 640  # of an input whose size is open, pixels
-STRIDE: Final = 32
+LONGEST: Final = 640  # of an input whose size was left open, pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ class ModelInfo:
     file: str
     sha256: str
     runtime: Runtime
-    size: tuple[int, int] | None  # width, height of the input; None: as the picture asks for
+    size: Size | None  # width, height of the input that it was exported for; None: it was left open
     classes: tuple[str, ...]
     lanes: int = 1  # pictures that may be under way: where it is a network, some more than it works on at once
     hint: str | None = None  # of a weak model: what to do about it
@@ -60,12 +59,11 @@ class Detector(Protocol):
 class NetworkDetector:
     """A network of ONNX Runtime or OpenVINO with its letterbox before and its suppression behind."""
 
-    def __init__(
-        self, network: Network, info: ModelInfo, layout: Layout, *, min_score: float, groups: NDArray[np.int32]
-    ) -> None:
+    def __init__(self, network: Network, info: ModelInfo, *, min_score: float, groups: NDArray[np.int32]) -> None:
         self.info = info
         self.min_score = min_score
-        self._layout = layout
+        self._head = network.head
+        self._stride = network.stride
         self._groups = groups
         self._free: SimpleQueue[Lane] = SimpleQueue()
         for lane in network.lanes:
@@ -78,7 +76,7 @@ class NetworkDetector:
     def _detect(self, frame: Image) -> Boxes:
         with self._lane() as lane:
             fit = draw(frame, lane.canvas(self._size_for(frame)))
-            found = candidates(lane.run(), self._layout, self.min_score)
+            found = self._head.boxes(lane.run(), self.min_score)
         return self._finish(found, fit)
 
     @contextmanager
@@ -93,22 +91,28 @@ class NetworkDetector:
         """The network's input for `frame`, and how the frame lies in it."""
         return letterbox(frame, self._size_for(frame))
 
-    def _size_for(self, frame: Image) -> tuple[int, int]:
+    def _size_for(self, frame: Image) -> Size:
         height, width = frame.shape[:2]
-        return self.info.size or snug(width, height, LONGEST, STRIDE)
+        match self.info.size, self._stride:
+            case None, stride:
+                return snug(width, height, LONGEST, stride or STRIDE)
+            case size, None:
+                return size
+            case size, stride:
+                return trimmed(width, height, size, stride)
 
-    def infer(self, canvas: Image) -> NDArray[np.float32]:
+    def infer(self, canvas: Image) -> Outputs:
         """What the network says of a prepared input; valid until the next call. Not for threads that share it."""
         with self._lane() as lane:
             lane.canvas((canvas.shape[1], canvas.shape[0]))[:] = canvas
             return lane.run()
 
-    def boxes(self, raw: NDArray[np.float32], fit: Fit) -> Boxes:
+    def boxes(self, said: Outputs, fit: Fit) -> Boxes:
         """What `infer` said, as `detect` tells it."""
-        return self._finish(candidates(raw, self._layout, self.min_score), fit)
+        return self._finish(self._head.boxes(said, self.min_score), fit)
 
     def _finish(self, found: Boxes, fit: Fit) -> Boxes:
-        return fit.undo(found if self._layout == "end2end" else suppress(found, self._groups))
+        return fit.undo(found if self._head.final else suppress(found, self._groups))
 
 
 def open_detector(
@@ -120,6 +124,7 @@ def open_detector(
     min_score: float = MIN_SCORE,
     kindred: bool = True,
     hint: str | None = None,
+    as_exported: bool = False,
 ) -> Detector:
     """Open a model: an .onnx file, an OpenVINO folder, or whatever `ultralytics` loads, where that is installed.
 
@@ -132,6 +137,7 @@ def open_detector(
         min_score: weaker boxes are left out.
         kindred: boxes of kinds that networks confuse (car, truck, bus) suppress each other.
         hint: what to tell a person about this model; the file's own metadata may carry one too.
+        as_exported: run all of its layers, for pictures of the size that it was exported for, where there is one.
 
     Raises:
         ModelError: one line that says what is wrong and what to do.
@@ -145,11 +151,14 @@ def open_detector(
 
         return open_ultralytics(path, sha256_of(path), threads=threads, min_score=min_score, kindred=kindred, hint=hint)
     at_once = max(1, min(at_once or threads, threads))
-    network = (open_openvino if chosen == "openvino" else open_onnxruntime)(path, threads, at_once)
     try:
-        detector = _detector(path, network, min_score=min_score, kindred=kindred, hint=hint)
+        if chosen == "openvino":
+            network = open_openvino(path, threads, at_once, as_exported=as_exported)
+        else:
+            network = open_onnxruntime(path, threads, at_once)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    detector = _detector(path, network, min_score=min_score, kindred=kindred, hint=hint)
     log.info(
         "model=%s runtime=%s threads=%d at_once=%d sha256=%s",
         path, chosen, threads, at_once, detector.info.sha256[:12],
@@ -158,26 +167,18 @@ def open_detector(
 
 
 def _detector(path: Path, network: Network, *, min_score: float, kindred: bool, hint: str | None) -> NetworkDetector:
-    names = class_names(network.metadata) or coco.NAMES
-    layout = layout_of(network.output_shape, len(names))
-    match network.input_shape:
-        case (_, 3, int(height), int(width)):
-            size: tuple[int, int] | None = (width, height)
-        case (_, 3, None, None):
-            size = None
-        case shape:
-            raise ModelError(f"its input has the shape {shape}: a picture network takes (1, 3, height, width)")
     info = ModelInfo(
         name=network.metadata.get("name", path.name.removesuffix(".onnx").removesuffix("_openvino_model")),
         file=str(path),
         sha256=sha256_of(path),
         runtime=network.runtime,
-        size=size,
-        classes=names,
+        size=network.size,
+        classes=network.names,
         lanes=len(network.lanes),
         hint=hint or network.metadata.get("hint"),
     )
-    return NetworkDetector(network, info, layout, min_score=min_score, groups=groups_of(names, kindred=kindred))
+    groups = groups_of(network.names, kindred=kindred)
+    return NetworkDetector(network, info, min_score=min_score, groups=groups)
 
 
 def _runtime_for(path: Path) -> Runtime:

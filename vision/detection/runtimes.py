@@ -1,63 +1,64 @@
-"""What runs a network: ONNX Runtime and OpenVINO, each behind lanes: a canvas to draw on, and its raw output."""
+"""What runs a network, behind lanes: a canvas to draw on, and what the network says of it. ONNX Runtime among them."""
 
 import ast
 import importlib.util
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from vision.detection.onnx_file import is_onnx
+from vision.detection import coco
+from vision.detection.decode import layout_of
+from vision.detection.heads import Exported, Head
 from vision.errors import ModelError
 from vision.frames.letterbox import Image
 
-log = logging.getLogger(__name__)
-
 Runtime = Literal["onnxruntime", "openvino", "ultralytics"]
-Shape = tuple[int | None, ...]
-_Opened = tuple[Image, Callable[[], NDArray[np.float32]]]  # where its input lies, and what runs it
-METADATA: Final = ("names", "imgsz", "stride", "hint", "name")
+Shape = tuple[int | None, ...]  # open dimensions are None
+Size = tuple[int, int]  # width, height in pixels
+Outputs = Sequence[NDArray[np.float32]]
+Opened = tuple[Image, Callable[[], Outputs]]  # where its input lies, and what runs it
+STRIDE: Final = 32  # what YOLO networks want of an input's width and height, where nothing says more
 
 
 class Lane:
     """One picture's way through the network. The picture is drawn where the network reads it: none is copied."""
 
-    def __init__(self, opened: Callable[[tuple[int, int]], _Opened]) -> None:
+    def __init__(self, opened: Callable[[Size], Opened]) -> None:
         self._opened = opened  # for pictures of a width and height
-        self._by_size: dict[tuple[int, int], _Opened] = {}
-        self._run: Callable[[], NDArray[np.float32]] | None = None
+        self._by_size: dict[Size, Opened] = {}
+        self._run: Callable[[], Outputs] | None = None
 
-    def canvas(self, size: tuple[int, int]) -> Image:
+    def canvas(self, size: Size) -> Image:
         """(height, width, 3) uint8 BGR to draw on, for an input of this width and height; then `run`."""
         if size not in self._by_size:
             self._by_size[size] = self._opened(size)
         canvas, self._run = self._by_size[size]
         return canvas
 
-    def run(self) -> NDArray[np.float32]:
-        """The first output, without its batch dimension, for what was drawn; valid until the next `run`."""
+    def run(self) -> Outputs:
+        """Each output, without its batch dimension, for what was drawn; valid until the next `run`."""
         assert self._run is not None
         return self._run()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """An opened network. Open dimensions of its shapes are None.
+    """An opened network.
 
     Lanes may be used at once, each by one thread: there are more of them than pictures are worked on, so that the
     network never waits for the next.
     """
 
     runtime: Runtime
-    input_shape: Shape  # (1, 3, height, width)
-    output_shape: Shape
+    names: tuple[str, ...]  # of its classes
+    size: Size | None  # width and height that it was exported for; None: it was left open
+    stride: int | None  # what an input's width and height must be multiples of; None: it takes `size` only
+    head: Head
     lanes: tuple[Lane, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,139 +94,54 @@ def open_onnxruntime(path: Path, threads: int, at_once: int) -> Network:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"{path}: not a network that ONNX Runtime can open: {_first_line(error)}") from error
+        raise ModelError(f"not a network that ONNX Runtime can open: {first_line(error)}") from error
     (source, *_), (output, *_) = session.get_inputs(), session.get_outputs()
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    names = class_names(metadata)
+    size = input_size(_open_shape(source.shape))
 
-    def opened(size: tuple[int, int]) -> _Opened:
+    def opened(size: Size) -> Opened:
         canvas = np.empty((size[1], size[0], 3), np.uint8)
 
-        def run() -> NDArray[np.float32]:
+        def run() -> Outputs:
             blob = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
-            result: NDArray[np.float32] = session.run([output.name], {source.name: blob})[0][0]
-            return result
+            return [session.run([output.name], {source.name: blob})[0][0]]
 
         return canvas, run
 
     return Network(
         runtime="onnxruntime",
-        input_shape=_open_shape(source.shape),
-        output_shape=_open_shape(output.shape),
+        names=names,
+        size=size,
+        stride=None if size else STRIDE,
+        head=Exported(layout=layout_of(_open_shape(output.shape), len(names))),
         lanes=tuple(Lane(opened) for _ in range(lanes_for(at_once))),
-        metadata=dict(session.get_modelmeta().custom_metadata_map),
+        metadata=metadata,
     )
 
 
-def open_openvino(path: Path, threads: int, at_once: int) -> Network:
-    """Open an .onnx file, or a folder with an .xml and a .bin, in OpenVINO. Its input's size may be open.
-
-    Args:
-        path: the file or folder.
-        threads: of the processor.
-        at_once: pictures that share them.
+def input_size(shape: Shape) -> Size | None:
+    """Width and height of an input of this shape, (1, 3, height, width); None where they are open.
 
     Raises:
-        ModelError: it is no network, or needs what this runtime has not.
+        ModelError: it takes no pictures.
     """
-    import openvino  # noqa: PLC0415 - half a second, and an edge box may do without
-
-    core = openvino.Core()
-    if path.is_file() and not is_onnx(path):  # OpenVINO would try every other format, loudly
-        raise ModelError(f"{path}: not an ONNX network, or not a whole one")
-    try:
-        model = core.read_model(_xml(path) if path.is_dir() else path)
-        source, output = model.input(0).partial_shape, model.output(0).partial_shape
-    except RuntimeError as error:
-        raise ModelError(f"{path}: not a network that OpenVINO can open: {_first_line(error)}") from error
-    compiled: dict[tuple[int, int], Any] = {}
-    setting_up = Lock()
-
-    def opened(size: tuple[int, int]) -> _Opened:
-        # OpenVINO's Python side sets itself up at the first inference, and two first ones at once wait for each other
-        with setting_up:
-            if size not in compiled:
-                compiled[size] = _compile(core, model, size, threads, at_once)
-            request = compiled[size].create_infer_request()
-            large = _large(compiled[size].output(0))
-            if large is not None:
-                request.set_output_tensor(openvino.Tensor(large, shared_memory=True))
-            request.infer(share_outputs=True)
-
-        def run() -> NDArray[np.float32]:
-            request.start_async()  # `infer` would make a dictionary of outputs first
-            request.wait()
-            result: NDArray[np.float32] = (request.get_output_tensor(0).data if large is None else large)[0]
-            return result
-
-        return request.get_input_tensor(0).data[0], run
-
-    return Network(
-        runtime="openvino",
-        input_shape=tuple(d.get_length() if d.is_static else None for d in source),
-        output_shape=tuple(d.get_length() if d.is_static else None for d in output),
-        lanes=tuple(Lane(opened) for _ in range(lanes_for(at_once))),
-        metadata=_folder_metadata(path) if path.is_dir() else _onnx_metadata(model),
-    )
+    match shape:
+        case (_, 3, int(height), int(width)):
+            return width, height
+        case (_, 3, None, None):
+            return None
+    raise ModelError(f"its input has the shape {shape}: a picture network takes (1, 3, height, width)")
 
 
-def _compile(core: Any, model: Any, size: tuple[int, int], threads: int, at_once: int) -> Any:
-    """`model` for pictures as they are: the change to planes, RGB and 0..1 becomes part of the graph."""
-    from openvino import Layout, Type, preprocess  # noqa: PLC0415 - as above
-
-    model = model.clone()
-    model.reshape({0: [1, 3, *reversed(size)]})
-    steps = preprocess.PrePostProcessor(model)
-    picture = steps.input(0)
-    picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
-    picture.tensor().set_color_format(preprocess.ColorFormat.BGR)
-    picture.preprocess().convert_color(preprocess.ColorFormat.RGB).convert_element_type(Type.f32).scale(255.0)
-    picture.model().set_layout(Layout("NCHW"))
-    wishes = {"NUM_STREAMS": at_once, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-    return core.compile_model(steps.build(), "CPU", wishes)
-
-
-def _large(output: Any) -> NDArray[np.float32] | None:
-    """Where a network may write its output, if its shape is known: numpy asks for large pages.
-
-    To read one column of eight megabytes takes two thirds of the time there. Who uses it keeps it: OpenVINO does not.
-    """
-    if not output.partial_shape.is_static or output.element_type.to_dtype() != np.float32:
-        return None
-    return np.empty(tuple(output.shape), np.float32)
-
-
-def _xml(folder: Path) -> Path:
-    found = sorted(folder.glob("*.xml"))
-    if not found:
-        raise ModelError(f"{folder}: no .xml in the folder: name one that `ngatu models export` wrote for OpenVINO")
-    return found[0]
-
-
-def _folder_metadata(folder: Path) -> dict[str, str]:
-    try:
-        raw = yaml.safe_load((folder / "metadata.yaml").read_text())
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelError(f"{folder / 'metadata.yaml'}: {_first_line(error)}") from error
-    return {key: str(raw[key]) for key in METADATA if key in raw}
-
-
-def _onnx_metadata(model: Any) -> dict[str, str]:
-    return {
-        key: str(model.get_rt_info(["framework", key]).value)
-        for key in METADATA
-        if model.has_rt_info(["framework", key])
-    }
-
-
-def class_names(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The classes that the model's metadata names, in order; None where it names none.
+def class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes that the model's metadata names, in order; COCO's where it names none.
 
     Raises:
         ModelError: the entry is there, and unreadable.
     """
     if "names" not in metadata:
-        return None
+        return coco.NAMES
     try:
         named = ast.literal_eval(metadata["names"])
     except (ValueError, SyntaxError) as error:
@@ -239,7 +155,7 @@ def _open_shape(shape: list[Any]) -> Shape:
     return tuple(d if isinstance(d, int) else None for d in shape)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What `error` says, in one line: runtimes fill pages, with their source files' names first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("Exception from", "Check '", "src/")

@@ -55,9 +55,9 @@ def time_stages(scene: Scene, detector: NetworkDetector, frames: Iterator[Frame]
         with timed("letterbox"):
             canvas, fit = detector.prepare(image)
         with timed("detect"):
-            raw = detector.infer(canvas)
+            said = detector.infer(canvas)
         with timed("boxes"):
-            boxes = detector.boxes(raw, fit)
+            boxes = detector.boxes(said, fit)
         with timed("health"):
             health.see(frame)
         with timed("ring"):
