@@ -29,6 +29,10 @@ class Head(Protocol):
     def final(self) -> bool:
         """Whether no box of one object is told twice: nothing is left to suppress."""
 
+    @property
+    def channels_last(self) -> bool:
+        """Whether it takes what convolutions say as (h, w, channels), not as (channels, h, w)."""
+
     def boxes(self, outputs: Sequence[Array], min_score: float) -> Boxes:
         """The boxes above `min_score` (0 to 1), before suppression.
 
@@ -46,6 +50,7 @@ class Exported:
     """The network decodes its boxes itself."""
 
     layout: Layout
+    channels_last: bool = False
 
     @property
     def final(self) -> bool:
@@ -65,29 +70,35 @@ class AnchorHead:
     anchors: tuple[Array, ...]  # (boxes a cell, 2) width and height in pixels, an output each
     growth: Growth  # how a box's share of its anchor is told: YOLOv5's (2 sigmoid)², or YOLOv3's exponential
     final: bool = False
+    channels_last: bool = True
 
     def boxes(self, outputs: Sequence[Array], min_score: float) -> Boxes:
-        """See `Head`; each output (boxes a cell * (5 + classes), h, w)."""
+        """See `Head`; each output (h, w, boxes a cell * (5 + classes)): what is told of one box lies together."""
         of_scales = zip(outputs, self.strides, self.anchors, strict=True)
-        return np.concatenate([self._of_scale(*scale, min_score) for scale in of_scales])
-
-    def _of_scale(self, output: Array, stride: int, anchors: Array, min_score: float) -> Boxes:
-        cells = output.reshape(len(anchors), -1, *output.shape[1:])
-        anchor, y, x = np.nonzero(cells[:, 4] >= _logit(min_score))
-        rows = cells[anchor, :, y, x]
-        classes = rows[:, 5:].argmax(axis=1)
-        best = rows[np.arange(len(rows)), 5 + classes]
-        scores = _sigmoid(rows[:, 4]) * _sigmoid(best)
+        told, corner, stride, anchor = map(
+            np.concatenate, zip(*(_sure(*scale, _logit(min_score)) for scale in of_scales), strict=True)
+        )
+        classes = told[:, 5:].argmax(axis=1)
+        scores = _sigmoid(told[:, 4]) * _sigmoid(told[np.arange(len(told)), 5 + classes])
         keep = scores >= min_score
-        rows, corner = rows[keep], np.stack((x, y), axis=1)[keep].astype(np.float32)
-        shift = _sigmoid(rows[:, :2])
+        told, corner, stride = told[keep, :4], corner[keep], stride[keep, None]
+        shift, share = _sigmoid(told[:, :2]), self._share(told[:, 2:])
         if self.growth == "square":
-            shift, share = 2 * shift - np.float32(0.5), (2 * _sigmoid(rows[:, 2:4])) ** 2
-        else:
-            share = np.exp(rows[:, 2:4])
-        centres = (shift + corner) * np.float32(stride)
-        sizes = share * anchors[anchor[keep]]
-        return corners(np.concatenate((centres, sizes), axis=1), scores[keep], classes[keep])
+            shift = 2 * shift - np.float32(0.5)
+        boxes = np.concatenate(((shift + corner) * stride, share * anchor[keep]), axis=1)
+        return corners(boxes, scores[keep], classes[keep])
+
+    def _share(self, told: Array) -> Array:
+        share: Array = np.exp(told) if self.growth == "exponential" else (2 * _sigmoid(told)) ** 2
+        return share
+
+
+def _sure(output: Array, stride: int, anchors: Array, least: float) -> tuple[Array, Array, Array, Array]:
+    """Of one scale, what is told where the objectness is `least` or more; x y of the cell, its stride, its anchor."""
+    cells = output.reshape(*output.shape[:2], len(anchors), -1)
+    anchor, y, x = np.nonzero(cells[..., 4].transpose(2, 0, 1) >= least)
+    corner = np.stack((x, y), axis=1).astype(np.float32)
+    return cells[y, x, anchor], corner, np.full(len(x), stride, np.float32), anchors[anchor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +108,7 @@ class DistanceHead:
     strides: tuple[int, ...]  # pixels of a cell, a scale each
     steps: int  # of the distribution over distances; 1: the distance itself is told
     final: bool = False
+    channels_last: bool = False
 
     def boxes(self, outputs: Sequence[Array], min_score: float) -> Boxes:
         """See `Head`; for each scale (4 * steps + classes, h, w), or its sides and its classes one after another."""

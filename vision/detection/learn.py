@@ -46,7 +46,8 @@ def learn_head(
     drawn = [SPREAD * rng.standard_normal(shape, np.float32) for shape in shapes]
     wanted = candidates(layers(drawn), layout, 0.0)
     for head, order in heads(layers, shapes, classes, size[1]):
-        if _same(head.boxes([drawn[number] for number in order], 0.0), wanted):
+        taken = [np.moveaxis(drawn[number], 0, -1) if head.channels_last else drawn[number] for number in order]
+        if _same(head.boxes(taken, 0.0), wanted):
             return head, order
     raise UnknownHeadError("its last layers are none that we know")
 

@@ -118,8 +118,10 @@ def _compile(core: Any, model: Any, threads: int, at_once: int) -> Any:
     picture = steps.input(0)
     picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
     picture.tensor().set_color_format(preprocess.ColorFormat.BGR)
+    planes = Layout("NCHW")
     picture.preprocess().convert_color(preprocess.ColorFormat.RGB).convert_element_type(Type.f32).scale(255.0)
-    picture.model().set_layout(Layout("NCHW"))
+    picture.preprocess().convert_layout(planes)  # last, where it is one with what the first convolution wants
+    picture.model().set_layout(planes)
     wishes = {"NUM_STREAMS": at_once, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     return core.compile_model(steps.build(), "CPU", wishes)
 

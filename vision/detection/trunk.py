@@ -50,7 +50,11 @@ def trunk_of(core: Any, model: Any, size: Size, layout: Layout, classes: int) ->
     ends = _ends(whole, size)
     shapes = [tuple(end.shape)[1:] for end in ends]
     head, order = learn_head(_layers(core, model, size), shapes, layout, classes, size)
-    body = Model([op.result(ends[number]) for number in order], whole.get_parameters(), "trunk")
+    outputs = [ends[number] for number in order]
+    if head.channels_last:
+        turn = np.array([0, 2, 3, 1])
+        outputs = [op.transpose(output, op.constant(turn)).output(0) for output in outputs]
+    body = Model([op.result(output) for output in outputs], whole.get_parameters(), "trunk")
     stride = max(size[1] // height for _, height, _ in shapes)
 
     def at(wanted: Size) -> Any:
