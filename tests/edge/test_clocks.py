@@ -111,9 +111,15 @@ def drain(tmp_path: Path, private_broker: Broker, wait_for: WaitFor) -> Drain:
     """Let a device send what it still holds; return how many readings it has made in all."""
 
     def until_empty(device: str) -> int:
+        outbox = tmp_path / device / "agent" / "outbox.db"
+        before = {one.stream for one in inspect(outbox, None).streams}
+
+        def is_drained() -> bool:
+            now = inspect(outbox, None)
+            return not now.messages and bool({one.stream for one in now.streams} - before)  # what it says of itself too
+
         with agent(tmp_path, private_broker, device, "true()", quiet=True) as home:
-            wait_for(lambda: "connected broker" in (home / "log").read_text())
-            wait_for(lambda: not inspect(home / "agent" / "outbox.db", None).messages)
+            wait_for(is_drained)
         return len((home / "made.csv").read_text().splitlines())
 
     return until_empty
