@@ -1,12 +1,14 @@
 """Conflicts and turns on a made-up street, and what only looks like one because numbers go from vehicle to vehicle."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.vision.street import FPS, Actor, Faults, Way, drive, drive_and_stop, flow, road_scene
+from tests.vision.street import FPS, Actor, Faults, Way, drive, drive_and_stop, flow, frames, road_scene
 from tests.vision.test_incidents import MEDIAN, incidents, kinds
+from vision.line import Line
 from vision.rules import illegal_uturn, near_miss, pedestrian_on_road, wrong_way
 from vision.rules.moment import Moment
 from vision.tracking.boxes import BUS, CAR, MOTORCYCLE, PERSON
@@ -101,13 +103,23 @@ def test_a_number_that_went_over_to_an_oncoming_vehicle_has_not_turned(unseen: f
     assert not list(illegal_uturn.find(swapped))
 
 
+def turning_back(seconds: float) -> Callable[[float], tuple[float, float]]:
+    """Away at 3 m/s for four seconds, round within so many, and back 3 m aside."""
+
+    def place(t: float) -> tuple[float, float]:
+        angle = np.pi * min(max(t - 4.0, 0.0) / seconds, 1.0)
+        back = max(t - 4.0 - seconds, 0.0)
+        return 40 + 3 * min(t, 4.0) + 1.5 * float(np.sin(angle)) - 3 * back, -1.5 * float(np.cos(angle))
+
+    return place
+
+
 def test_a_car_whose_number_went_over_to_an_oncoming_rider_has_not_turned() -> None:
-    away, back = drive(20, -0.6, 6), drive(52, 3.7, -6, start=6.2)
-    actor = followed(lambda t: away(t) if t < 5.4 else back(t), 7.6)
+    actor = followed(turning_back(1.8), 7.6)
     (track,) = actor.tracks
-    assert list(illegal_uturn.find(actor))  # as fast as a vehicle may turn
+    assert list(illegal_uturn.find(actor))  # as a vehicle may turn
     rows = track.trail.rows
-    rows[rows[:, T] < 5.4, KLASS] = CAR
+    rows[rows[:, T] < 4.5, KLASS] = CAR
     assert not list(illegal_uturn.find(actor))
 
 
@@ -147,3 +159,46 @@ def test_a_turn_is_told_though_the_vehicle_is_missed_now_and_then() -> None:
         return (52.0, -2.0 + 2.0 * (t - 5)) if 5 <= t < 7 else (x, y)
 
     assert kinds(road_scene(MEDIAN), [Actor(klass=CAR, way=turn)], 12) == ["illegal_uturn"]
+
+
+@pytest.mark.parametrize(("turning", "told"), [(1.8, 1), (0.1, 0)])
+def test_a_turn_takes_its_time_a_number_that_goes_over_to_who_passes_by_does_not(turning: float, told: int) -> None:
+    """Slowly, as all that drives along the view looks without metres."""
+    actor = followed(turning_back(turning), 6.0 + turning)
+    actor.tracks[0].place_error = 0.7  # beyond which boxes that jump tell by themselves
+    assert len(list(illegal_uturn.find(actor))) == told
+
+
+@pytest.mark.parametrize(("jump", "told"), [(0.0, 1), (9.0, 0)])
+def test_who_turns_back_is_no_further_than_it_can_have_driven(jump: float, told: int) -> None:
+    turns = turning_back(1.8)
+
+    def place(t: float) -> tuple[float, float] | None:
+        x, y = turns(t)
+        return None if 5.8 < t < 6.6 else (x - jump * (t >= 6.6), y)
+
+    assert len(list(illegal_uturn.find(followed(place, 8.2)))) == told
+
+
+@pytest.mark.parametrize(("arrow", "wrong"), [([1, 0], 1), ([-1, 0], 0)])
+def test_where_most_drive_against_a_lanes_arrow_the_arrow_is_wrong(arrow: list[int], wrong: int) -> None:
+    lane: dict[str, object] = {
+        "name": "lane", "kind": "lane_direction", "world": [[15, 8], [110, 8], [110, 14], [15, 14]], "dir": arrow
+    }  # fmt: skip
+    rider = Actor(klass=MOTORCYCLE, way=drive(95, 11.0, -5, start=40))
+    line = Line(road_scene(lane))
+    for at, boxes in frames([*flow(50, y=9.5, every=2), *flow(50, y=12.5, first=1.5), rider], 50):
+        line.step(at, boxes)
+    assert [incident.kind for incident in line.open] == ["wrong_way"] * wrong
+
+
+def test_a_number_that_came_along_its_own_lane_and_went_over_to_an_oncoming_car_is_not_driving_the_wrong_way() -> None:
+    def place(t: float) -> tuple[float, float] | None:
+        return (90 - 6 * t, 1.4) if t < 2 else (72 - 1.6 * (t - 2.5), -4.5) if t > 2.45 else None
+
+    actor = followed(place, 4.4)
+    actor.tracks[0].depths = {"away": 2.5, "towards": -4.5, "carriageway": 2.5}
+    assert not list(wrong_way.find(actor))
+    entirely = followed(lambda t: (90 - 9 * t, -4.5), 4.4)
+    entirely.tracks[0].depths = actor.tracks[0].depths
+    assert list(wrong_way.find(entirely))

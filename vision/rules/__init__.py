@@ -56,7 +56,7 @@ OFFERS: Final[dict[IncidentKind, Offer]] = {
     "near_miss": Offer(make=_always(near_miss.find), zones=ROADS, metres=True),
     "congestion": Offer(make=congestion.rule, zones=ROADS, metres=True),
     "speeding": Offer(make=_always(speeding.find), zones=ROADS, metres=True, limit=True),
-    "wrong_way": Offer(make=_always(wrong_way.find), zones=("lane_direction",)),
+    "wrong_way": Offer(make=wrong_way.rule, zones=("lane_direction",)),
     "pedestrian_on_road": Offer(make=_always(pedestrian_on_road.find), zones=("no_pedestrian",)),
     "illegal_parking": Offer(make=_always(illegal_parking.find), zones=("no_parking", "no_stopping")),
     "illegal_uturn": Offer(make=_always(illegal_uturn.find), zones=("no_uturn",)),

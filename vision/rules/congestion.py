@@ -75,7 +75,7 @@ class _Road:
         best: tuple[float, list[int]] | None = None
         for start in where:
             group = np.flatnonzero((where >= start) & (where <= start + LENGTH_M))
-            speed = float(np.mean([cars[i][1] for i in group]))
+            speed = abs(float(np.mean([cars[i][1] for i in group])))
             if len(group) >= VEHICLES and speed < limit and (best is None or speed < best[0]):
                 best = speed, group.tolist()
         return None if best is None else [cars[i] for i in best[1]]
@@ -100,7 +100,7 @@ class _Road:
             zone=self._zone.name,
             why={
                 "vehicles": float(len(group)),
-                "speed_mps": round(max(float(speeds.mean()), 0.0), 1),
+                "speed_mps": round(abs(float(speeds.mean())), 1),
                 "metres": round(float(np.hypot(*np.ptp(places, axis=0))), 1),
                 "zone": self._zone.name,
             },

@@ -19,6 +19,8 @@ LEG_MPS: Final = 1.5
 ACROSS_M: Final = (
     2.5  # to the other carriageway: a lane at least; straight back is a track gone over to another vehicle
 )
+TURNING_S: Final = 0.5  # half a circle of 2.5 m at 4 m/s² takes 1.75 s, a third of it rather across than along;
+HALF: Final = 0.5  # a number that goes over to an oncoming vehicle turns round at once
 BACK: Final = -0.8  # cosine between the way in and the way out: within 37° of straight back
 
 
@@ -56,15 +58,37 @@ def _turned_at(track: Track, polygon: Array) -> float | None:
     if out is None or not len(there):
         return None
     first = float(rows[there[0], T])
-    before = rows[(rows[:, T] <= first + 0.5) & (rows[:, T] >= first - 2 * LEG_S)]
+    ways_in = np.arange(first, float(rows[-1, T]) - LEG_S, LEG_S)  # it may drive on through the zone before it turns
+    return first if any(_turned(track, rows, float(until), out, polygon) for until in ways_in) else None
+
+
+def _turned(track: Track, rows: Array, until: float, out: Array, polygon: Array) -> bool:
+    """Whether the way that it came on until then is opposite to its way out, with a turn between."""
+    before = rows[(rows[:, T] <= until + 0.5) & (rows[:, T] >= until - 2 * LEG_S)]
     came = _way(track, before)
     if came is None or not _can_be_one(track, before, came, out):
-        return None
+        return False
     way, seen = came / np.hypot(*came), rows[rows[:, T] >= before[0, T]]
     if float(way @ out) > BACK * float(np.hypot(*out)) or not _is_turn(track, seen, polygon, way):
-        return None
+        return False
+    if _jumps(track, seen) or _turning_s(track, seen, came) < TURNING_S:
+        return False
     _, aside = along_across((rows[-1, PLACE] - before[:, PLACE].mean(axis=0)) * track.scale, way)
-    return first if aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma) else None
+    return bool(aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma))
+
+
+def _jumps(track: Track, rows: Array) -> bool:
+    """Whether any step is longer than it can have driven: then its number went over to another vehicle."""
+    seconds, steps = np.diff(rows[:, T]), np.hypot(*np.diff(rows[:, PLACE], axis=0).T) * track.scale
+    driven = np.hypot(*rows[:-1, SPEED].T) * seconds + TYRES_MPS2 * track.shrink * seconds**2 / 2
+    return bool(np.any(steps > driven + track.shrink + 4 * track.place_error))
+
+
+def _turning_s(track: Track, rows: Array, came: Array) -> float:
+    """Seconds for which it drove across its way in rather than along it, or back."""
+    along = rows[:, SPEED] @ came / float(came @ came) / track.scale
+    across = np.abs(along) < HALF
+    return float(np.diff(rows[:, T])[across[:-1] & across[1:]].sum())
 
 
 def _can_be_one(track: Track, before: Array, came: Array, out: Array) -> bool:

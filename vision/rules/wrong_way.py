@@ -1,14 +1,15 @@
 """A vehicle that drives against its lane."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import numpy as np
 
 from events.incident import Why
 from vision.road.ground import Array
-from vision.road.scene import Zone
+from vision.road.scene import Scene, Zone
 from vision.road.zones import depth
+from vision.rules.arrows import Arrows
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import CROWD_M
 from vision.tracking.boxes import NAMES
@@ -30,9 +31,23 @@ KERB_M: Final = 1.0  # wrong-way riders keep to the kerb: so far beside the lane
 MIDDLE_M: Final = 0.5  # but next to lanes that run their way, they must be this deep in the wrong one
 
 
-def find(moment: Moment) -> Iterator[Finding]:
-    """Vehicles moving against the direction of the zone that they are in, beyond the error of their places."""
-    lanes = moment.scene.of_kind("lane_direction")
+def rule(scene: Scene) -> Callable[[Moment], Iterable[Finding]]:
+    """A rule that remembers how one camera's lanes are driven: where most come against an arrow, the arrow is wrong."""
+    arrows = Arrows(scene)
+
+    def look(moment: Moment) -> Iterator[Finding]:
+        arrows.watch(moment)
+        return find(moment, arrows.doubted)
+
+    return look
+
+
+def find(moment: Moment, doubted: frozenset[str] = frozenset()) -> Iterator[Finding]:
+    """Vehicles moving against the direction of the zone that they are in, beyond the error of their places.
+
+    Lanes whose direction is `doubted`, by name, accuse nobody.
+    """
+    lanes = tuple(lane for lane in moment.scene.of_kind("lane_direction") if lane.name not in doubted)
     for track in moment.tracks:
         if track.is_person or track.speed < LEAST_MPS * track.shrink:
             continue
@@ -98,15 +113,15 @@ def _may_be_right(track: Track, rows: Array, wrong: Zone, lanes: tuple[Zone, ...
 
     A number that goes over to an oncoming vehicle has come along the right lane.
     """
-    middle = np.median(rows[:, PLACE], axis=0)[None]
-    if float(depth(middle, wrong.judged)[0]) < -slack:
+    places = np.vstack((np.median(rows[:, PLACE], axis=0), rows[0, PLACE]))
+    if float(depth(places[:1], wrong.judged)[0]) < -slack:
         return True
     way = rows[-1, PLACE] - rows[0, PLACE]
     margin = ((MIDDLE_M + track.half_width) * track.shrink + track.aside_sigma) / track.scale
     return any(
         lane.direction is not None
         and float(way @ lane.direction) > 0
-        and max(track.depths[lane.name], float(depth(middle, lane.judged)[0])) > -margin
+        and max(track.depths[lane.name], *depth(places, lane.judged).tolist()) > -margin
         for lane in lanes
     )
 
