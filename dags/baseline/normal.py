@@ -20,6 +20,8 @@ ALIKE: Final = 2  # else so many days of its kind, working days or weekend
 SATURDAY: Final = 5
 LEAST: Final = 72  # hours, before anything is expected
 TO_SD: Final = 1.4826  # median absolute deviation to standard deviation, of a normal distribution
+TAIL: Final = 0.95  # of the errors of all hours; they lie within 1.96 standard deviations, were they normal
+TAIL_TO_SD: Final = 1 / 1.96
 FITTED: Final = (
     1.5  # how much smaller errors look on rows that were fitted than on new ones, where only those are known
 )
@@ -88,23 +90,26 @@ def spread(history: pd.DataFrame, wanted: pd.DataFrame) -> pd.Series:
 
 
 def _usual(rows: pd.DataFrame, wanted: pd.DataFrame) -> NDArray[np.float64]:
-    """Robust standard deviations of the errors of an hour and its neighbours, and never under half of all hours'."""
+    """Robust standard deviations of the errors of an hour and its neighbours, and never under those of all hours.
+
+    Of all hours that is by their tail: of what is far off now and then (travel times, little that passes at night), the
+    median error says too little, and each time would be a deviation.
+    """
     rows = rows[rows["error"].notna()]
     error, of, hour = rows["error"].abs(), rows["measure"], rows["at"].dt.hour
-    whole = _seen(error.groupby(of), 24)
+    whole = TAIL_TO_SD * _seen(error.groupby(of), 24, TAIL)
     near = pd.concat(
         [pd.DataFrame({"measure": of, "hour": (hour + shift) % 24, "error": error}) for shift in (-1, 0, 1)]
     )
-    by_hour = _seen(near.groupby(["measure", "hour"])["error"], 9)
-    overall = wanted["measure"].map(whole).to_numpy(dtype=np.float64)
+    by_hour = TO_SD * _seen(near.groupby(["measure", "hour"])["error"], 9)
     local = _of(by_hour, wanted["measure"], wanted["at"].dt.hour)
-    told: NDArray[np.float64] = TO_SD * np.where(np.isnan(local), overall, np.maximum(local, overall / 2))
+    told: NDArray[np.float64] = np.fmax(local, wanted["measure"].map(whole).to_numpy(dtype=np.float64))
     return told
 
 
-def _seen(groups: Any, least: int) -> pd.Series:
-    """Medians of the groups that have at least so many rows."""
-    return groups.median()[groups.count() >= least]
+def _seen(groups: Any, least: int, share: float = 0.5) -> pd.Series:
+    """Medians, or other quantiles, of the groups that have at least so many rows."""
+    return groups.quantile(share)[groups.count() >= least]
 
 
 def _of(pattern: pd.Series, *keys: pd.Series) -> NDArray[np.float64]:
