@@ -12,7 +12,7 @@ from vision.line import Line
 from vision.rules import illegal_uturn, near_miss, pedestrian_on_road, wrong_way
 from vision.rules.moment import Moment
 from vision.tracking.boxes import BUS, CAR, MOTORCYCLE, PERSON
-from vision.tracking.trail import KLASS, T, Track
+from vision.tracking.trail import FORESHORTENED, KLASS, SPEED, T, Track
 
 
 def braking(x: float, *, mps2: float, seconds: float, speed: float = 12.5, y: float = -3.5) -> Way:
@@ -166,6 +166,7 @@ def test_a_turn_takes_its_time_a_number_that_goes_over_to_who_passes_by_does_not
     """Slowly, as all that drives along the view looks without metres."""
     actor = followed(turning_back(turning), 6.0 + turning)
     actor.tracks[0].place_error = 0.7  # beyond which boxes that jump tell by themselves
+    actor.tracks[0].shrink = FORESHORTENED
     assert len(list(illegal_uturn.find(actor))) == told
 
 
@@ -177,7 +178,12 @@ def test_who_turns_back_is_no_further_than_it_can_have_driven(jump: float, told:
         x, y = turns(t)
         return None if 5.8 < t < 6.6 else (x - jump * (t >= 6.6), y)
 
-    assert len(list(illegal_uturn.find(followed(place, 8.2)))) == told
+    actor = followed(place, 8.2)
+    rows = actor.tracks[0].trail.rows
+    anew = np.searchsorted(rows[:, T], 6.5)
+    rows[anew, SPEED] = rows[anew + 1, SPEED]
+    actor.tracks[0].shrink = FORESHORTENED
+    assert len(list(illegal_uturn.find(actor))) == told
 
 
 @pytest.mark.parametrize(("arrow", "wrong"), [([1, 0], 1), ([-1, 0], 0)])

@@ -71,7 +71,8 @@ def _turned(track: Track, rows: Array, until: float, out: Array, polygon: Array)
     way, seen = came / np.hypot(*came), rows[rows[:, T] >= before[0, T]]
     if float(way @ out) > BACK * float(np.hypot(*out)) or not _is_turn(track, seen, polygon, way):
         return False
-    if _jumps(track, seen) or _turning_s(track, seen, came) < TURNING_S:
+    unmeasured = track.shrink < 1.0  # then what tyres can do tells little
+    if unmeasured and (_jumps(track, seen) or _turning_s(track, seen, came) < TURNING_S):
         return False
     _, aside = along_across((rows[-1, PLACE] - before[:, PLACE].mean(axis=0)) * track.scale, way)
     return bool(aside > max(ACROSS_M * track.shrink, 3 * track.aside_sigma))
