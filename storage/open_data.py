@@ -85,9 +85,9 @@ TRAFFIC: Final = Dataset(
     well_only=True,
     query="""
         WITH counted AS (
-            SELECT t.*, d.name AS device, t.class <> '' AND t.count BETWEEN 1 AND %(smallest)s - 1 AS few,
-                   t.class IN ('person', 'bicycle') AND t.count BETWEEN 1 AND %(smallest)s - 1 AS few_people
-            FROM traffic_1h t JOIN device d ON d.id = t.device_id JOIN quality_1d q ON q.device_id = d.id
+            SELECT t.*, d.name AS device, n.few, n.few AND t.class IN ('person', 'bicycle') AS few_people
+            FROM traffic_1h t CROSS JOIN LATERAL (SELECT t.count BETWEEN 1 AND %(smallest)s - 1 AS few) n
+            JOIN device d ON d.id = t.device_id JOIN quality_1d q ON q.device_id = d.id
             WHERE q.day = %(day)s AND q.well AND t.bucket >= %(lo)s AND t.bucket < %(hi)s
         ), kept AS (
             SELECT *, few_people OR class = '' AND bool_or(few_people) OVER zone_hour AS hidden,
