@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PERSONAL: Final = (  # read alike by PostgreSQL, RE2 and Python
-    r"(?i)(^|[^0-9a-z])[0-9]{2}[- ]?[a-z]{1,2}[0-9]?[-. ][0-9]{3}[.]?[0-9]{2}($|[^0-9])"  # 29A-123.45, 29-B1 123.45
+    r"(?i)(^|[^0-9a-z])[0-9]{2}[- ]?[a-zđĐ]{1,2}[0-9]?[-. ][0-9]{3}[.]?[0-9]{2}($|[^0-9])"  # 29A-123.45, 29-MĐ1 123.45
     r"|(^|[^0-9a-z])01[0-9a-hjkmnp-tv-z]{24}($|[^0-9a-z])"  # a ULID of our time
 )
 
