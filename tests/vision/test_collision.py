@@ -32,16 +32,22 @@ def braking(start: float, speed: float, mps2: float, rest: float) -> Way:
     return place
 
 
-def told(front: Way, behind: Way) -> list[str]:
+def told(front: Way, behind: Way, zones: list[dict[str, object]] = JUNCTION) -> list[str]:
     """Kinds of incidents that an uncalibrated camera tells of these two, with traffic along the road further on."""
     actors = [Actor(klass=CAR, way=front), Actor(klass=CAR, way=behind), Actor(klass=CAR, way=drive(60, 3, 8, start=2))]
-    scene = parse_scene({"name": "clip", "size": [WIDTH, HEIGHT], "fps": FPS, "zones": JUNCTION})
+    scene = parse_scene({"name": "clip", "size": [WIDTH, HEIGHT], "fps": FPS, "zones": zones})
     facts = replay(scene, frames(actors, 30, Faults(miss=0.05)))
     return [fact.kind for fact in facts if isinstance(fact, Incident) and fact.rev == 1]
 
 
 def test_two_cars_that_hit_one_another_across_the_view_are_told() -> None:
     assert "collision" in told(braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4))
+
+
+def test_a_crash_is_told_where_nobody_has_drawn_a_zone_yet_and_nothing_else_is() -> None:
+    assert told(braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4), zones=[]) == ["collision"]
+    beside: list[dict[str, object]] = [{"name": "bay", "kind": "no_parking", "image": [[0, 0], [9, 0], [9, 9]]}]
+    assert told(braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4), zones=beside) == []
 
 
 def test_two_that_stop_calmly_one_behind_the_other_are_not() -> None:

@@ -26,16 +26,20 @@ Rule = Callable[[Moment], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """How a kind is found, and what it needs to know of a camera: any of these zones, metres, a speed limit."""
+    """How a kind is found, and what it needs to know of a camera: any of these zones, metres, a speed limit.
+
+    What is told `anywhere` is so of a camera for which nobody has drawn any zone yet: its whole picture is road.
+    """
 
     make: Callable[[Scene], Rule]
     zones: tuple[ZoneKind, ...]
+    anywhere: bool = False
     metres: bool = False
     limit: bool = False
 
     def lacks(self, scene: Scene) -> Iterator[str]:
         """What the camera's file does not say."""
-        if not scene.of_kind(*self.zones):
+        if not scene.of_kind(*self.zones) and (scene.zones or not self.anywhere):
             yield f"no zone of kind {' or '.join(self.zones)}"
         if self.metres and scene.ground is None:
             yield "not calibrated"
@@ -52,7 +56,7 @@ ROADS: Final = ("road", "lane_direction")
 OFFERS: Final[dict[IncidentKind, Offer]] = {
     "stopped_vehicle": Offer(make=_always(stopped_vehicle.find), zones=ROADS),
     "debris": Offer(make=debris.rule, zones=ROADS),
-    "collision": Offer(make=_always(collision.find), zones=ROADS),
+    "collision": Offer(make=_always(collision.find), zones=ROADS, anywhere=True),
     "near_miss": Offer(make=_always(near_miss.find), zones=ROADS, metres=True),
     "congestion": Offer(make=congestion.rule, zones=ROADS, metres=True),
     "speeding": Offer(make=_always(speeding.find), zones=ROADS, metres=True, limit=True),

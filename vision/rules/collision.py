@@ -25,9 +25,9 @@ def find(moment: Moment) -> Iterator[Finding]:
     for stand in moment.stands:
         zone = moment.zone_of(stand, "road", "lane_direction")
         seconds = moment.at - stand.since
-        if zone is None or seconds < STAYED_S or not stand.arrived or is_allowed(moment, stand):
+        if (zone is None and moment.scene.zones) or moment.at - stand.seen > SEEN_S:
             continue
-        if moment.at - stand.seen > SEEN_S:
+        if seconds < STAYED_S or not stand.arrived or is_allowed(moment, stand):
             continue
         if stand.heading is None or is_held(stand, moment.stands, stand.heading):
             continue
@@ -50,13 +50,13 @@ def find(moment: Moment) -> Iterator[Finding]:
             confidence=min(1.0, stand.score + 0.2),
             severity="critical",
             tracks=tuple(dict.fromkeys((*stand.tracks, *(n for other in others for n in other.tracks)))),
-            zone=zone.name,
+            zone=zone.name if zone else None,
             why={
                 "speed_before_mps": round(stand.brake_mps, 1),
                 "seconds": round(seconds, 1),
                 "vehicles": float(1 + len(others)),
                 "class": NAMES[stand.klass],
-                "zone": zone.name,
+                **({"zone": zone.name} if zone else {}),
             },
         )
 

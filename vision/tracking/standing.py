@@ -30,7 +30,7 @@ HIDDEN_S: Final = 30.0  # unseen behind a nearer vehicle for so long: gone. A re
 
 
 class Standing:
-    """All vehicles that stand in one camera's view."""
+    """All vehicles that stand in one camera's view; where nobody drew its roads, all of it is one."""
 
     def __init__(self, roads: tuple[Zone, ...] = ()) -> None:
         self._roads = roads
@@ -132,7 +132,7 @@ class Standing:
                 for zone, reach in zip(self._roads, self._reaches, strict=True)
                 if bool(inside(stand.place[None], reach)[0]) or stand.depths[zone.name] >= 0
             ]
-            stand.on_road = bool(here)
+            stand.on_road = bool(here) or not self._roads
             stand.lane = next((zone.direction for zone in here if zone.direction is not None), None)
             stand.face_lane()
             self.stands.append(stand)
