@@ -86,16 +86,18 @@ def snug(width: int, height: int, longest: int, stride: int) -> tuple[int, int]:
 
 
 def trimmed(width: int, height: int, size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """`size` without the whole strides of grey that a picture leaves on both sides of it.
+    """`size` without the whole strides of grey that a picture leaves on both sides of it, but the last.
 
     As many go on the one side as on the other, so that each cell of a network's grids sees what it saw in all of
-    `size`: where cells lie elsewhere in the picture, boxes of the same things differ by more than runtimes do.
+    `size`: where cells lie elsewhere in the picture, boxes of the same things differ by more than runtimes do. And a
+    stride of grey stays: nearer to the end of its input a network misses more of what the picture's edge cuts.
 
     >>> trimmed(1920, 1080, (640, 640), 32), trimmed(768, 576, (640, 640), 32), trimmed(300, 300, (640, 640), 32)
-    ((640, 384), (640, 512), (640, 640))
+    ((640, 448), (640, 576), (640, 640))
     """
     fit = _fit(width, height, size)
-    return size[0] - fit.left // stride * stride * 2, size[1] - fit.top // stride * stride * 2
+    columns, rows = (max(0, bar // stride - 1) for bar in (fit.left, fit.top))
+    return size[0] - 2 * columns * stride, size[1] - 2 * rows * stride
 
 
 def _strides(length: float, stride: int) -> int:
