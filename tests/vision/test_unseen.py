@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from events.incident import Incident
 from tests.vision.street import FPS, Actor, drive, drive_and_stop, flow, project, road_scene
 from tests.vision.test_incidents import KERB, LINE, kinds
 from tests.vision.test_misnamed import on_foot
 from tests.vision.test_rest import braking
+from vision.recorded.replay import replay
 from vision.road.ground import Array
 from vision.rules import near_miss
 from vision.rules.moment import Moment
@@ -169,3 +171,16 @@ def test_the_rider_of_a_motorcycle_that_is_called_a_person_is_no_second_one() ->
     whole, upper = [600, 300, 620, 350, 0.6, PERSON], [601, 299, 619, 338, 0.7, PERSON]
     beside = [612, 300, 640, 350, 0.7, PERSON]
     assert admit(np.array([upper, whole, beside], float))[:, :4].tolist() == [beside[:4], whole[:4]]
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.38, 0), (0.6, 1)])
+def test_who_takes_no_step_for_half_a_minute_is_somebody_only_if_no_false_box_scores_so_well(
+    score: float, told: int
+) -> None:
+    random = np.random.default_rng(6)
+    seen = [
+        (n / FPS, np.array([[*(box_of(PERSON) + random.normal(0, 0.6, 4)), random.normal(score, 0.05), PERSON]]))
+        for n in range(int(40 * FPS))
+    ]
+    facts = [fact for fact in replay(road_scene(), seen) if isinstance(fact, Incident) and fact.rev == 1]
+    assert [fact.kind for fact in facts] == ["pedestrian_on_road"] * told

@@ -10,6 +10,7 @@ from vision.road.ground import Array
 from vision.rules.moment import Finding, Moment
 from vision.rules.queueing import AHEAD_M, CROWD
 from vision.tracking.boxes import PERSON, TWO_WHEELERS
+from vision.tracking.certainty import LEAST_SURE
 from vision.tracking.trail import PLACE, SCORE, T, Track, fit_line, is_steady, unbroken
 
 ON_ROAD_S: Final = 1.0  # a box that flickers does not last a second
@@ -38,8 +39,8 @@ def find(moment: Moment) -> Iterator[Finding]:
         zone = moment.zone_of(track, "no_pedestrian", margin=EDGE_SIGMAS * track.place_sigma / track.scale)
         if zone is None or moment.zone_of(track, "crosswalk"):
             continue
-        seconds = moment.at - track.since
-        if seconds < _proof_s(moment, track) or _has_ridden(moment, track):
+        seconds, proof = moment.at - track.since, _proof_s(moment, track)
+        if seconds < proof or (proof == STOOD_S and _may_be_ghost(track)) or _has_ridden(moment, track):
             continue
         yield Finding(
             kind="pedestrian_on_road",
@@ -75,6 +76,11 @@ def _proof_s(moment: Moment, track: Track) -> float:
     walks = is_steady(rows, way / walked) and track.speed < BRISK_MPS  # who sets off just now may be a rider
     walks = walks and pace > SLOWEST_MPS * track.shrink
     return ALONG_S if walks and not _may_ride(moment, track) else STOOD_S
+
+
+def _may_be_ghost(track: Track) -> bool:
+    """Whether it scored no better in all that time than false boxes that stick."""
+    return float(track.trail.last(STOOD_S)[:, SCORE].mean()) < LEAST_SURE
 
 
 def _error_along(track: Track, way: Array) -> float:
