@@ -71,6 +71,7 @@ def test_a_device_that_was_not_well_is_left_out_and_the_package_says_why(
     assert told == [("good",)]
     package = json.loads((issue(tmp_path) / "datapackage.json").read_text("utf-8"))
     assert package["withheld"]["readings"] == [{"device": "bad", "why": "correct: 50%"}]
+    assert package["withheld"]["quality"] == package["withheld"]["devices"] == []  # there it is told
     assert package["licenses"] == [{"name": "CC-BY-4.0", "path": "https://spdx.org/licenses/CC-BY-4.0"}]
     recorded = "SELECT withheld, left_out FROM publication WHERE dataset = 'readings'"
     assert conn.execute(recorded).fetchone() == (["bad: correct: 50%"], [2])
@@ -96,6 +97,14 @@ def test_a_dataset_of_which_too_few_devices_were_well_is_withheld_as_a_whole_and
     catalogue = json.loads((tmp_path / "catalog.jsonld").read_text("utf-8"))
     (readings,) = [found for found in catalogue["dcat:dataset"] if found["@id"] == "#readings"]
     assert readings["dcat:distribution"] == []
+
+
+def test_what_nobody_measured_is_withheld_and_not_an_empty_table(conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("DELETE FROM traffic_1d")
+    publish_day(conn, tmp_path, DAY)
+    assert not (issue(tmp_path) / "traffic.csv").exists()
+    package = json.loads((issue(tmp_path) / "datapackage.json").read_text("utf-8"))
+    assert package["withheld"]["traffic"][0] == {"device": None, "why": "nothing was measured"}
 
 
 def test_the_packages_checksums_and_columns_are_those_of_the_files(conn: psycopg.Connection, tmp_path: Path) -> None:
