@@ -123,6 +123,22 @@ def test_nobody_on_foot_or_on_a_bicycle_can_be_picked_out(conn: psycopg.Connecti
     assert sum(day.vehicles for day in facts.traffic) == pytest.approx(motor)
 
 
+@pytest.mark.parametrize(("count", "told"), [(19, None), (20, 40)])
+def test_how_few_on_foot_are_too_few_is_the_citys_word(
+    conn: psycopg.Connection, count: int, told: float | None
+) -> None:
+    conn.execute("DELETE FROM city WHERE key = 'smallest_count'")
+    conn.execute("INSERT INTO city (key, value) VALUES ('smallest_count', '20')")
+    conn.execute("UPDATE traffic_1d SET count = 0 WHERE class = 'person'")
+    conn.execute(
+        "UPDATE traffic_1d t SET count = %s FROM (SELECT DISTINCT ON (bucket) * FROM traffic_1d WHERE class = 'person'"
+        " AND device_id = 1 ORDER BY bucket, camera, zone, direction) o WHERE (t.bucket, t.device_id, t.camera, t.zone,"
+        " t.class, t.direction) = (o.bucket, o.device_id, o.camera, o.zone, o.class, o.direction)",
+        (count,),
+    )
+    assert {row.count for row in facts_of(conn).classes if row.klass == "person"} - {0} == {told}
+
+
 def test_the_dag_issues_once_and_again_only_what_was_corrected(
     conn: psycopg.Connection, dag_of: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
