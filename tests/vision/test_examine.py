@@ -76,7 +76,7 @@ def test_whoever_leaves_early_leaves_nothing_running() -> None:
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
-@pytest.mark.parametrize(("at_once", "lanes"), [(None, 4), (1, 2), (8, 4)])
+@pytest.mark.parametrize(("at_once", "lanes"), [(None, 6), (1, 2), (8, 6)])
 def test_threads_bound_what_is_worked_on_and_all_lanes_see_the_same(
     tiny: ModelFile, vtest_pictures: list[Image], runtime: str, at_once: int | None, lanes: int
 ) -> None:
