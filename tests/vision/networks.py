@@ -107,10 +107,15 @@ def with_anchors(to: Path, size: tuple[int, int] = (320, 320), *, power: float =
     return writer.save(to, writer.node("Concat", *rows, axis=1), [1, count, fields])
 
 
-def with_distances(to: Path, size: tuple[int, int] = (320, 320), *, rooted: bool = False) -> Path:
-    """As YOLO11 is exported: attention, and the cells' middles baked in. `rooted`: a layer knows its place as well."""
+def with_distances(
+    to: Path, size: tuple[int, int] = (320, 320), *, attention: bool = False, rooted: bool = False
+) -> Path:
+    """As YOLOv8 is exported, or YOLO11 with its attention: the cells' middles baked in.
+
+    `rooted`: a layer knows its place as well.
+    """
     writer = Writer(size)
-    grids, sides, classes, middles, strides = writer.grids(attention=True), [], [], [], []
+    grids, sides, classes, middles, strides = writer.grids(attention=attention), [], [], [], []
     for stride, told in grids.items():
         h, w, at = size[1] // stride, size[0] // stride, told
         if rooted:

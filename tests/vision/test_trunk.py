@@ -87,6 +87,17 @@ def test_no_bars_are_computed_and_each_cell_sees_what_it_saw(write: object, tmp_
     assert sum(grid.size for grid in ours.infer(canvas)) < sum(grid.size for grid in ours.infer(whole))
 
 
+def test_where_cells_look_at_all_others_grey_counts_and_stays(tmp_path: Path) -> None:
+    path = with_distances(tmp_path / "drawn.onnx", attention=True)
+    ours, theirs = opened(path), opened(path, whole=True)
+    wide = np.repeat(street()[:150], 2, axis=1)
+    assert drawn_size(ours, wide) == drawn_size(theirs, wide) == (320, 320)
+    canvas = ours.prepare(wide)[0]
+    assert len(ours.infer(canvas)) > 1  # but the last layers are left out
+    got, wanted = ours._head.boxes(ours.infer(canvas), 0.0), theirs._head.boxes(theirs.infer(canvas), 0.0)
+    np.testing.assert_allclose(got[:, 4], wanted[:, 4], atol=0.04)
+
+
 @given(
     width=st.integers(16, 4000),
     height=st.integers(16, 4000),

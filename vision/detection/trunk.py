@@ -15,6 +15,7 @@ from vision.detection.heads import Array, Head
 from vision.detection.learn import UnknownHeadError, learn_head
 
 STRIDES: Final = (4, 8, 16, 32, 64, 128)  # pixels of a cell, of a grid that boxes are told on
+WIDE: Final = ("Softmax", "ScaledDotProductAttention")  # layers in which each cell looks at all others: attention
 SHAPED: Final = ("Reshape", "Interpolate")  # layers that are told the shape to give
 TRIED: Final = ((3, 5), (5, 3))  # sizes that a trunk must take, in its coarsest cells
 
@@ -26,7 +27,7 @@ class Trunk:
     """A network up to its last convolutions, and what decodes them."""
 
     head: Head
-    stride: int  # of its coarsest cells: what a picture's width and height must be a multiple of
+    stride: int | None  # what a picture's sides must be multiples of; None: grey counts too, the exported size is kept
     at: Callable[[Size], Any]  # the OpenVINO model for pictures of a width and height
 
 
@@ -65,7 +66,8 @@ def trunk_of(core: Any, model: Any, size: Size, layout: Layout, classes: int) ->
 
     for columns, rows in TRIED:
         at((columns * stride, rows * stride))
-    return Trunk(head=head, stride=stride, at=at)
+    attends = any(node.get_type_name() in WIDE for node in body.get_ordered_ops())
+    return Trunk(head=head, stride=None if attends else stride, at=at)
 
 
 def _of_size(model: Any, size: Size) -> Any:
