@@ -3,7 +3,7 @@
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Final, Literal
 
@@ -23,6 +23,7 @@ from events.status import ConfigRefused
 log = logging.getLogger(__name__)
 
 ENDING_S: Final = 15.0  # for the last word to the broker
+LOOK_S: Final = 1.0  # a signal that comes just before a wait without end would never be looked at
 REMEMBERED: Final = 100  # commands: a second copy of one is not obeyed
 
 Call = Literal["stop", "restart", "opened"]
@@ -122,7 +123,11 @@ class Agent:
 
     def _obey(self) -> Call:
         while True:
-            match self._calls.get():
+            try:
+                call = self._calls.get(timeout=LOOK_S)
+            except Empty:
+                continue
+            match call:
                 case "stop":
                     return "stop"
                 case "restart":

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
 from typing import Final
@@ -16,18 +17,14 @@ from ingest.web import DatabaseCollector, serving
 
 log: Final = logging.getLogger("ingest")
 
+LOOK: Final = 0.2  # seconds: a signal that comes just before a wait without end would never be looked at
 SWITCH_INTERVAL: Final = 0.0005  # seconds: while one thread decodes, another's round trip takes a fifth of its time
 
 
-def run(settings: Settings, stopped: Event) -> bool:
-    """Ingest until `stopped`; return whether that was why it ended."""
+def run(settings: Settings, ended: Callable[[], bool]) -> bool:
+    """Ingest until `ended`; return whether that was why it did."""
     metrics, failed = Metrics(), Event()
-
-    def fail() -> None:
-        failed.set()
-        stopped.set()
-
-    lanes = [Lane(plan, settings.dsn, settings.broker, metrics, fail) for plan in plans()]
+    lanes = [Lane(plan, settings.dsn, settings.broker, metrics, failed.set) for plan in plans()]
 
     def ailments() -> dict[str, str]:
         return {lane.plan.name: ailment for lane in lanes if (ailment := lane.ailment)}
@@ -40,10 +37,11 @@ def run(settings: Settings, stopped: Event) -> bool:
         for lane in lanes:
             lane.start()
             stack.callback(lane.stop)
-        durable = Durable(settings.dsn, settings.broker, metrics, fail)
+        durable = Durable(settings.dsn, settings.broker, metrics, failed.set)
         durable.start()
         stack.callback(durable.stop)
-        stopped.wait()
+        while not ended() and not failed.wait(LOOK):
+            pass
     return not failed.is_set()
 
 
@@ -56,10 +54,10 @@ def main() -> int:
         log.error("%s", error)  # noqa: TRY400 - a wrong setting needs its line, not a traceback
         return 2
     sys.setswitchinterval(SWITCH_INTERVAL)
-    stopped = Event()
+    signals: list[int] = []  # a handler takes no lock: whom it interrupts may hold it
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    return 0 if run(settings, stopped) else 1
+        signal.signal(number, lambda received, _: signals.append(received))
+    return 0 if run(settings, lambda: bool(signals)) else 1
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def ingesting(dsn: str, broker: Broker) -> Iterator[None]:
     settings = Settings(dsn=dsn, broker=BrokerAddress.parse(broker.url), metrics_port=None)
     stopped = threading.Event()
     results: list[bool] = []
-    thread = threading.Thread(target=lambda: results.append(run(settings, stopped)))
+    thread = threading.Thread(target=lambda: results.append(run(settings, stopped.is_set)))
     with _subscriptions(len(plans())) as subscribed:
         thread.start()
         assert subscribed.wait(20)

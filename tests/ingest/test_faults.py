@@ -1,5 +1,6 @@
 """What breaks around ingest, and what is in the tables afterwards. Real processes, really killed."""
 
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,11 +99,14 @@ def test_two_processes_with_the_same_backlog_store_it_once(
 
 
 def test_a_process_that_dies_and_never_returns_holds_nothing_back(
-    db: psycopg.Connection, device: Device, start_ingest: StartIngest, wait_for: WaitFor
+    db: psycopg.Connection, broker: Broker, device: Device, start_ingest: StartIngest, wait_for: WaitFor
 ) -> None:
     lost = start_ingest()
     start_ingest()
+    clients = re.findall(r"subscribed client=(\S+)", lost.tail(1000))
     lost.kill()
+    # Before the broker has noticed, it deals to the dead as well; devices send again what nobody stored.
+    wait_for(lambda: all(f"Client {client} closed its connection" in broker.tail(400) for client in clients))
     messages = send(device, range(1, 101))  # were a session parked for the dead, half of these would go there
     wait_for(lambda: device.knows_stored(*messages), timeout=15)
     assert values(db) == [float(n) for n in range(1, 101)]

@@ -98,7 +98,7 @@ def test_readings_come_through_tls_into_the_database(
 ) -> None:
     environ = {"NGATU_DSN": dsn, "NGATU_MQTT_URL": secure_url, "NGATU_MQTT_CA": str(folder / "city.pem")}
     settings, stopped, results = Settings.read(environ), threading.Event(), list[bool]()
-    thread = threading.Thread(target=lambda: results.append(run(settings, stopped)))
+    thread = threading.Thread(target=lambda: results.append(run(settings, stopped.is_set)))
     thread.start()
     sender = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     sender.tls_set_context(ssl.create_default_context(cafile=str(folder / "city.pem")))

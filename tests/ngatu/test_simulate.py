@@ -36,7 +36,7 @@ SMALL = TownPlan(wards=2, devices_per_ward=5, rate=5.0, broken=0.0, incidents_pe
 def ingesting(dsn: str, private_broker: Broker) -> Iterator[None]:
     settings = Settings(dsn=dsn, broker=BrokerAddress.parse(private_broker.url), metrics_port=None)
     stopped = Event()
-    thread = Thread(target=ingest, args=(settings, stopped))
+    thread = Thread(target=ingest, args=(settings, stopped.is_set))
     thread.start()
     yield
     stopped.set()
@@ -194,7 +194,7 @@ def test_a_device_that_nobody_hears_keeps_what_it_measures_and_gives_nothing_up(
     thread.join(5)  # 3000 messages, if nobody minded the window
     settings = Settings(dsn=db.info.dsn, broker=BrokerAddress.parse(private_broker.url), metrics_port=None)
     enough = Event()
-    listening = Thread(target=ingest, args=(settings, enough))
+    listening = Thread(target=ingest, args=(settings, enough.is_set))
     listening.start()
     thread.join(90)
     stop.set()
