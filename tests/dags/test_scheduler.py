@@ -1,6 +1,7 @@
 """The real scheduler, executor, api-server, dag-processor and triggerer: what a fresh installation does by itself."""
 
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
