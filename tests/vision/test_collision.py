@@ -32,9 +32,14 @@ def braking(start: float, speed: float, mps2: float, rest: float) -> Way:
     return place
 
 
-def told(front: Way, behind: Way, zones: list[dict[str, object]] = JUNCTION) -> list[str]:
-    """Kinds of incidents that an uncalibrated camera tells of these two, with traffic along the road further on."""
-    actors = [Actor(klass=CAR, way=front), Actor(klass=CAR, way=behind), Actor(klass=CAR, way=drive(60, 3, 8, start=2))]
+def standing(x: float, y: float) -> Way:
+    """Comes up to there in the first seconds, and stands."""
+    return lambda t: (x, y - 3.0 * max(2.0 - t, 0.0))
+
+
+def told(front: Way, behind: Way, *others: Way, zones: list[dict[str, object]] = JUNCTION) -> list[str]:
+    """Kinds of incidents that an uncalibrated camera tells of these, with traffic along the road further on."""
+    actors = [Actor(klass=CAR, way=way) for way in (front, behind, *others, drive(60, 3, 8, start=2))]
     scene = parse_scene({"name": "clip", "size": [WIDTH, HEIGHT], "fps": FPS, "zones": zones})
     facts = replay(scene, frames(actors, 30, Faults(miss=0.05)))
     return [fact.kind for fact in facts if isinstance(fact, Incident) and fact.rev == 1]
@@ -48,6 +53,12 @@ def test_a_crash_is_told_where_nobody_has_drawn_a_zone_yet_and_nothing_else_is()
     assert told(braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4), zones=[]) == ["collision"]
     beside: list[dict[str, object]] = [{"name": "bay", "kind": "no_parking", "image": [[0, 0], [9, 0], [9, 9]]}]
     assert told(braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4), zones=beside) == []
+
+
+def test_two_among_others_who_stand_are_a_jam_also_where_nobody_has_drawn_a_road() -> None:
+    crash, jam = (braking(4, 11, 9, 0.0), braking(4.4, 11, 25, -4.4)), (standing(45, -11), standing(45, 8))
+    assert told(*crash, zones=[]) == ["collision"]
+    assert told(*crash, *jam, zones=[]) == []
 
 
 def test_two_that_stop_calmly_one_behind_the_other_are_not() -> None:
